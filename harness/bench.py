@@ -1,0 +1,121 @@
+"""A suite opened on a workspace: its prompts and documents, and the variants that answer them.
+
+What ``run``, ``score``, ``compare`` and ``report`` all start from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import reference as references
+from harness import shelves, summaries, yamlfile
+from harness.compare import Comparison, compare, pair, seed_spreads
+from harness.errors import ConfigurationError, MissingPrerequisiteError, nearest
+from harness.models import controls
+from harness.models.bases import known_bases, resolve_base
+from harness.plan import Ask, ask
+from harness.store import Store
+from harness.suite import Suite, read_suite
+from harness.taskfile import read_tasks
+from harness.types import Variant
+from harness.variants import base_variant, match, registered, select
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A suite with everything it names found: variants with a model first, then the controls."""
+
+    suite_name: str
+    workspace: Path
+    store: Store
+    asked: Ask
+    variants: tuple[Variant, ...]
+
+    def table(self) -> summaries.Table:
+        """All stored scores of these variants under this suite."""
+        return summaries.read_table(self.asked, self.variants, self.store)
+
+    def compare(self, baseline: str, candidate: str, table: summaries.Table | None = None) -> Comparison:
+        """Verdicts of candidate against baseline, each a variant or a ``corpus@N``."""
+        known = {variant.name: variant for variant in self.variants}
+        sides = [match(name, known) for name in (baseline, candidate)]
+        for name, found in zip((baseline, candidate), sides, strict=True):
+            if not found:
+                raise ConfigurationError(
+                    f"{name!r} is neither a variant nor a corpus of this suite{nearest(name, known)}"
+                )
+        by_recipe = baseline not in known or candidate not in known
+        pairs = pair(sides[0], sides[1], by_recipe=by_recipe)
+        table = table or self.table()
+        return compare(self.asked, pairs, table, seed_spreads(table, self.variants, self.asked))
+
+
+def warehouse(workspace: Path, as_of: str | None = None) -> Store:
+    """The workspace's results."""
+    return Store(workspace / "results" / "warehouse", as_of)
+
+
+def find_suite(workspace: Path, name: str | None, author: str | None = None) -> str:
+    """The suite asked for, or the only one there is (for an author).
+
+    Raises:
+        ConfigurationError: several would do, or none does.
+    """
+    if name is not None:
+        return name
+    found = {}
+    for path in shelves.list_yaml("tasks/suites", workspace):
+        found[path.stem] = yamlfile.read(path, Suite).author
+    fitting = [stem for stem, whose in found.items() if author in (None, whose)]
+    if len(fitting) == 1:
+        return fitting[0]
+    problem = "several suites" if fitting else "no suite"
+    raise ConfigurationError(
+        f"{problem} for {author or 'this workspace'}: name one of {', '.join(sorted(found))}"
+    )
+
+
+def open_bench(
+    suite_name: str,
+    workspace: Path,
+    *,
+    variants: Sequence[str] = (),
+    limit: int | None = None,
+    as_of: str | None = None,
+) -> Bench:
+    """Read a suite and find everything it names.
+
+    Args:
+        variants: names instead of the suite's own list.
+        limit: only the first few prompts and documents; the results are marked LIMITED.
+        as_of: read every table as this run (or moment) left it.
+
+    Raises:
+        ConfigurationError: an unknown suite, task, control or variant.
+        MissingPrerequisiteError: the author was never prepared, or nothing was trained yet.
+    """
+    suite = read_suite(suite_name, workspace)
+    tasks = read_tasks(suite.tasks, workspace)
+    reference = references.load(suite.author, workspace)
+    store = warehouse(workspace, as_of)
+    known = registered(store)
+    bases = known_bases(workspace)
+    wanted = list(variants) or ([suite.variants] if isinstance(suite.variants, str) else list(suite.variants))
+    for name in wanted:
+        if name in bases and name not in known:
+            known[name] = base_variant(resolve_base(name, workspace))
+    if not known:
+        raise MissingPrerequisiteError(
+            "no variant is registered yet: `stylobench train RECIPE` makes the first"
+        )
+    models = select(wanted, known)
+    # Gains are taken against the base, so it comes along whenever one of its adapters does.
+    for base in dict.fromkeys(v.base for v in models):
+        if base in known and base not in {v.name for v in models}:
+            models.insert(0, known[base])
+    names = controls.expand(suite.controls, reference)
+    controlled = [controls.as_variant(name, reference) for name in names]
+    asked = ask(suite, tasks, reference, limit)
+    return Bench(suite_name, workspace, store, asked, (*models, *controlled))

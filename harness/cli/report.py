@@ -1,0 +1,51 @@
+"""``stylobench report``: everything side by side, in one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.output import AsOfOption, LimitOption, SuiteArgument, VariantsOption
+
+
+def report(
+    context: typer.Context,
+    suite: SuiteArgument = None,
+    baseline: Annotated[str | None, typer.Option(help="Compare against this variant or AUTHOR@N.")] = None,
+    candidate: Annotated[str | None, typer.Option(help="The variant or AUTHOR@N to judge.")] = None,
+    variant: VariantsOption = None,
+    limit: LimitOption = None,
+    as_of: AsOfOption = None,
+    out: Annotated[Path | None, typer.Option(help="By default reports/out/SUITE.html.")] = None,
+) -> None:
+    """Write one self-contained HTML page that compares every variant."""
+    from harness.bench import find_suite, open_bench
+    from harness.errors import ConfigurationError
+    from harness.report import render_report
+    from harness.report_tables import Material, build
+
+    if (baseline is None) != (candidate is None):
+        raise ConfigurationError("--baseline and --candidate go together")
+    workspace: Path = context.obj
+    name = find_suite(workspace, suite)
+    bench = open_bench(name, workspace, variants=variant or (), limit=limit, as_of=as_of)
+    table = bench.table()
+    comparison = bench.compare(baseline, candidate, table) if baseline and candidate else None
+    digests = [v.digest for v in bench.variants]
+    stored = bench.store.read("responses", setting=bench.asked.setting, variant_digest=digests)
+    responses = stored.drop_duplicates(["variant", "item"]).to_dict("records") if len(stored) else []
+    material = Material(
+        bench.asked, bench.variants, table, comparison, responses, bench.store, workspace, name
+    )
+    asked_for = f" --baseline {baseline} --candidate {candidate}" if baseline else ""
+    commands = [f"stylobench run {name}", f"stylobench score {name}", f"stylobench report {name}{asked_for}"]
+    path = out or workspace / "reports" / "out" / f"{name}.html"
+    page = build(material, commands, f"{bench.asked.reference.author}: {name}")
+    written = render_report(page, path, figure_cache=workspace / "results" / "cache" / "figures")
+    typer.echo(f"report: {_shown(written, workspace)}")
+
+
+def _shown(path: Path, workspace: Path) -> Path:
+    return path.relative_to(workspace) if path.is_relative_to(workspace) else path

@@ -1,0 +1,81 @@
+"""``stylobench show``: one thing, whole."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.cli.output import Format, FormatOption, print_rows
+
+
+class Kind(StrEnum):
+    """What can be shown."""
+
+    corpus = "corpus"
+    variant = "variant"
+    pages = "pages"
+    prompts = "prompts"
+
+
+def show(
+    context: typer.Context,
+    what: Annotated[Kind, typer.Argument(help="What to show.")],
+    name: Annotated[str, typer.Argument(help="NAME@N, a variant, a book's path, or an author.")],
+    format: FormatOption = Format.table,
+) -> None:
+    """Show a corpus version, a variant's record, a book's pages by role, or an author's prompts."""
+    workspace: Path = context.obj
+    showing = {Kind.corpus: _corpus, Kind.variant: _variant, Kind.pages: _pages, Kind.prompts: _prompts}
+    print_rows(showing[what](name, workspace), format, f"{what.value} {name}")
+
+
+def _corpus(name: str, workspace: Path) -> list[dict[str, Any]]:
+    from harness.prepare import read_manifest
+    from harness.recipe import parse_corpus
+
+    wanted = parse_corpus(name)
+    return _facts(read_manifest(wanted.name, wanted.version, workspace))
+
+
+def _variant(name: str, workspace: Path) -> list[dict[str, Any]]:
+    from harness.bench import warehouse
+    from harness.variants import as_row, registered, select
+
+    (variant, *_) = select(name, registered(warehouse(workspace)))
+    return _facts(as_row(variant) | {"record": ""} | variant.record)
+
+
+def _pages(name: str, workspace: Path) -> list[dict[str, Any]]:
+    from harness.corpus.books import find_books, read_book
+    from harness.corpus.roles import label_pages
+
+    (path, *_) = find_books([name], workspace)
+    return [
+        {
+            "page": item.page.number,
+            "role": item.role,
+            "reason": item.reason,
+            "starts": item.page.text.strip()[:60],
+        }
+        for item in label_pages(read_book(path))
+    ]
+
+
+def _prompts(name: str, workspace: Path) -> list[dict[str, Any]]:
+    from harness.reference import load
+
+    return [{"id": p.id, "kind": p.kind, "prompt": p.text} for p in load(name, workspace).prompts]
+
+
+def _facts(record: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "key": key,
+            "value": json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value,
+        }
+        for key, value in record.items()
+    ]

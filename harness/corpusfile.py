@@ -1,0 +1,119 @@
+"""An author's corpus: which books, what is held out, and the append-only list of versions.
+
+author: Theodore Roosevelt
+books: books/roosevelt/*.pdf
+hold_out: message_1906.pdf
+others: [books/others/*/]
+versions:
+  1: {style: completion, words: 150, overlap: 20, keep: everything}
+  2: {from: 1, keep: body}
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from harness import shelves, yamlfile
+from harness.errors import ConfigurationError
+from harness.yamlfile import Strict
+
+
+class Prompts(Strict):
+    """How many prompts are cut from the held-out book, by kind."""
+
+    from_held_out: int = Field(40, ge=0)
+    continuations: int = Field(40, ge=0)
+
+
+class Dose(Strict):
+    """For experiments: body passages are left out until this share of the train passages has ``role``."""
+
+    role: str
+    share: float = Field(gt=0, lt=1)
+
+
+class Version(Strict):
+    """One version of a corpus, as resolved (``from`` already followed)."""
+
+    style: Literal["completion"] = "completion"
+    words: int = Field(350, ge=40)
+    overlap: int = Field(50, ge=0)
+    keep: Literal["everything", "body"] = "body"
+    dose: Dose | None = None
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> Version:
+        if self.overlap * 2 > self.words:
+            raise ValueError(f"overlap {self.overlap} is more than half of words {self.words}")
+        return self
+
+
+class VersionLine(Version):
+    """One line under ``versions:`` as written; what it leaves out comes from the version it names."""
+
+    from_: int | None = Field(None, alias="from")
+
+
+class AuthorFile(Strict):
+    """``trainers/corpora/NAME.yaml``."""
+
+    author: str
+    books: tuple[str, ...]
+    hold_out: str | None = None
+    others: tuple[str, ...] = Field(min_length=1)
+    prompts: Prompts = Prompts()
+    passage_words: int = Field(150, ge=40)
+    persona: str = "You write as {author}."
+    language: str = "en"
+    versions: dict[int, VersionLine]
+
+    @field_validator("books", "others", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("versions")
+    @classmethod
+    def _numbered(cls, versions: dict[int, VersionLine]) -> dict[int, VersionLine]:
+        if sorted(versions) != list(range(1, len(versions) + 1)):
+            raise ValueError("versions are numbered 1, 2, 3 ... without a gap")
+        for number, line in versions.items():
+            if line.from_ is not None and not 0 < line.from_ < number:
+                raise ValueError(f"version {number}: from {line.from_} is not an earlier version")
+        return versions
+
+    def system_prompt(self) -> str:
+        """The persona every variant is given, base included."""
+        return self.persona.replace("{author}", self.author)
+
+    def resolve(self, number: int) -> Version:
+        """A version with what it inherits filled in.
+
+        Raises:
+            ConfigurationError: there is no such version.
+        """
+        if number not in self.versions:
+            have = ", ".join(f"@{n}" for n in sorted(self.versions))
+            raise ConfigurationError(f"version {number} does not exist; have {have}")
+        line = self.versions[number]
+        own = {key: getattr(line, key) for key in line.model_fields_set if key not in ("from_", "from")}
+        parent = {} if line.from_ is None else self.resolve(line.from_).model_dump()
+        return Version.model_validate(parent | {k: _dump(v) for k, v in own.items()})
+
+
+def _dump(value: Any) -> Any:
+    return value.model_dump() if isinstance(value, Strict) else value
+
+
+def read_author(name: str, workspace: Path) -> AuthorFile:
+    """The corpus file of an author by name.
+
+    Raises:
+        ConfigurationError: there is none; the nearest is offered.
+        YamlError: faults in the file.
+    """
+    shelves.safe_name(name, "corpus")
+    return yamlfile.read(shelves.find_yaml("trainers/corpora", name, workspace), AuthorFile)

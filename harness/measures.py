@@ -1,0 +1,166 @@
+"""Every text metric of one answer, in the order that keeps them honest: valid, then copied, then style.
+
+    answer --validity--> invalid? --yes--> style is NaN ("invalid: loop"), rates still count
+                             \\--no---> copying --> style, on the answer cut back to its last full sentence
+
+A plain dict from metric to Score; no I/O and no model, so ``score`` may rerun it for nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.metrics.attribution import AuthorshipClassifier
+from harness.metrics.keyness import keyword_coverage, keyword_density
+from harness.metrics.lexical import mattr, type_token_ratio
+from harness.metrics.memorisation import is_copied
+from harness.metrics.relevance import question_rank
+from harness.metrics.validity import Validity, check_validity
+from harness.reference import Fitted, Reference
+from harness.text import complete, words
+from harness.types import Finish, Prompt, Score
+
+VERSIONS: dict[str, str] = {
+    "invalid": "1", "leak": "1", "truncated": "1", "mid_sentence_start": "1", "short": "1",
+    "copied": "1", "longest_run": "1", "coverage_8": "1", "novelty_4": "1",
+    "words": "1", "type_token_ratio": "1", "mattr": "1",
+    "tfidf_nearest": "1", "tfidf_centroid": "1", "keyword_density": "1", "keyword_coverage": "1",
+    "authorship_logit": "1", "authorship_plain": "1", "authorship_masked": "1",
+    "question_reciprocal_rank": "1",
+}  # fmt: skip
+"""Metric name -> version. A version goes into every score; raising it rescores, and costs no inference."""
+
+RATES = frozenset({"invalid", "leak", "truncated", "mid_sentence_start", "short", "copied"})
+"""Metrics that are 0 or 1 for an answer, so that their mean is a rate with a Wilson interval."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a variant said to a prompt, reasoning already taken out. ``author`` is set for ``other:NAME``
+    controls: the name whose prose wrote it, which its classifier must not have seen.
+    """
+
+    prompt: Prompt
+    text: str
+    finish: Finish
+    n_tokens: int
+    max_tokens: int
+    author: str = ""
+
+
+def measure(answers: Sequence[Answer], reference: Reference, system: str) -> list[dict[str, Score]]:
+    """All metrics of each answer, in the order given."""
+    fitted = reference.fitted
+    logits = {twin: _logits(answers, fitted, twin) for twin in ("plain", "masked")}
+    questions = {p.id: p.text for p in reference.prompts if p.kind == "question"}
+    measured = []
+    for index, answer in enumerate(answers):
+        validity = check_validity(
+            answer.text,
+            kind=answer.prompt.kind,
+            prompt=answer.prompt.text,
+            system_prompt=system,
+            finish=answer.finish,
+            n_tokens=answer.n_tokens,
+            max_tokens=answer.max_tokens,
+            language=reference.language,
+        )
+        values = _validity_values(validity) | _copying_values(answer, reference)
+        if validity.invalid:
+            reason = f"invalid: {', '.join(validity.reasons)}"
+            values |= {name: Value(math.nan, reason) for name in STYLE}
+            values["invalid"] = Value(1.0, reason)
+        else:
+            values |= _style_values(answer, fitted, questions)
+            plain, masked = float(logits["plain"][index]), float(logits["masked"][index])
+            chosen = masked if reference.primary_classifier == "masked" else plain
+            values |= {"authorship_plain": Value(plain), "authorship_masked": Value(masked)}
+            values["authorship_logit"] = Value(chosen, f"{reference.primary_classifier} twin")
+        measured.append({name: _score(name, value) for name, value in values.items()})
+    return measured
+
+
+@dataclass(frozen=True)
+class Value:
+    """A metric's value and, where it needs one, the reason or remark that goes beside it."""
+
+    value: float
+    note: str = ""
+
+
+def _validity_values(validity: Validity) -> dict[str, Value]:
+    return {
+        "invalid": Value(float(validity.invalid)),
+        "leak": Value(float("leak" in validity.reasons)),
+        "truncated": Value(float(validity.truncated)),
+        "mid_sentence_start": Value(float(validity.mid_sentence_start)),
+        "short": Value(float(validity.short)),
+    }
+
+
+def _copying_values(answer: Answer, reference: Reference) -> dict[str, Value]:
+    """Copying is measured on the whole answer, valid or not: a pasted index page is pasted."""
+    tokens, prompt = words(answer.text), words(answer.prompt.text)
+    if not tokens:
+        return {name: Value(math.nan, "no words") for name in ("longest_run", "coverage_8", "novelty_4")} | {
+            "copied": Value(0.0, "no words")
+        }
+    index = reference.train_copies
+    run, coverage = index.longest_run(tokens, prompt), index.coverage(tokens, 8, prompt)
+    return {
+        "copied": Value(float(is_copied(run, coverage))),
+        "longest_run": Value(float(run)),
+        "coverage_8": Value(coverage),
+        "novelty_4": Value(index.novelty(tokens, 4, prompt)),
+    }
+
+
+_STYLE: Mapping[str, Callable[[str, list[str], Fitted], float]] = {
+    "words": lambda text, tokens, fitted: float(len(tokens)),
+    "type_token_ratio": lambda text, tokens, fitted: type_token_ratio(tokens),
+    "mattr": lambda text, tokens, fitted: mattr(tokens),
+    "tfidf_nearest": lambda text, tokens, fitted: fitted.tfidf.nearest(text),
+    "tfidf_centroid": lambda text, tokens, fitted: fitted.tfidf.centroid(text),
+    "keyword_density": lambda text, tokens, fitted: keyword_density(tokens, fitted.keywords),
+    "keyword_coverage": lambda text, tokens, fitted: keyword_coverage(tokens, fitted.keywords),
+}
+_AUTHORSHIP = ("authorship_logit", "authorship_plain", "authorship_masked")
+STYLE = (*_STYLE, *_AUTHORSHIP, "question_reciprocal_rank")
+"""Metrics that exist for valid answers only."""
+
+
+def _style_values(answer: Answer, fitted: Fitted, questions: Mapping[str, str]) -> dict[str, Value]:
+    text = complete(answer.text)
+    tokens = words(text)
+    values = {name: Value(metric(text, tokens, fitted)) for name, metric in _STYLE.items()}
+    if answer.prompt.id in questions:
+        own = list(questions).index(answer.prompt.id)
+        rank = Value(question_rank(list(questions.values()), text, own))
+    else:
+        rank = Value(math.nan, "not a question")
+    return values | {"question_reciprocal_rank": rank}
+
+
+def _logits(answers: Sequence[Answer], fitted: Fitted, twin: str) -> list[float]:
+    """Logits by the classifier that left the answer's own author out, one call a classifier."""
+    by_classifier: dict[str, list[int]] = {}
+    for index, answer in enumerate(answers):
+        without = f"{twin}-without:{answer.author}"
+        name = without if answer.author and without in fitted.classifiers else twin
+        by_classifier.setdefault(name, []).append(index)
+    found = [math.nan] * len(answers)
+    for name, members in by_classifier.items():
+        classifier: AuthorshipClassifier = fitted.classifiers[name]
+        texts = [complete(answers[index].text) for index in members]
+        for index, logit in zip(members, classifier.logits(texts), strict=True):
+            found[index] = float(logit)
+    return found
+
+
+def _score(name: str, value: Value) -> Score:
+    note = value.note
+    if math.isnan(value.value) and not note:
+        note = "too short for this metric"
+    return Score(name, VERSIONS[name], value.value, note)

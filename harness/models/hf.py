@@ -1,0 +1,231 @@
+"""A base model through transformers, with peft adapters switched on it unmerged.
+
+Sampling is inverse-CDF with one uniform number per (seed, item, step), so an item's answer depends on
+its own noise and not on who shares its batch. Likelihoods use a float32 log-softmax in every precision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import MissingPrerequisiteError, StylobenchError
+from harness.metrics.likelihood import rolling_windows
+from harness.types import Decoding, Generation, GenerationRequest, Likelihood, LikelihoodRequest
+
+_TOKENS_PER_FORWARD = 2048
+"""Upper bound of rows x columns in one likelihood forward: bounds the float32 logits to about 400 MB."""
+
+
+class HFModel:
+    """A causal language model in one precision on one device; see the ``Model`` Protocol."""
+
+    def __init__(self, path: Path, dtype: str = "bfloat16", device: str | None = None) -> None:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        try:
+            import torch
+            import transformers
+        except ImportError:
+            raise MissingPrerequisiteError(
+                "running a model needs torch: pip install 'stylobench[hf]'"
+            ) from None
+        self._torch = torch
+        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.engine = f"transformers/{dtype}/{self.device.partition(':')[0]}"
+        self.tokenizer = load_tokenizer(path)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            path, dtype=getattr(torch, dtype), use_safetensors=True
+        )
+        self._model: Any = model.to(self.device).eval()
+        self._names: dict[Path, str] = {}
+        self._wearing: Path | None = None
+
+    # ── adapters ──────────────────────────────────────────────────────────────────────────────────
+
+    def wear(self, adapter: Path | None) -> None:
+        """Switch adapters. Raises StylobenchError if an adapter changes nothing on a probe."""
+        self._wearing = adapter
+        if adapter is None or adapter in self._names:
+            if adapter is not None:
+                self._model.set_adapter(self._names[adapter], inference_mode=True)
+            return
+        name = f"adapter{len(self._names)}"
+        if self._names:
+            self._model.load_adapter(str(adapter), adapter_name=name)
+        else:
+            from peft import PeftModel
+
+            self._model = PeftModel.from_pretrained(self._model, str(adapter), adapter_name=name).eval()
+        self._names[adapter] = name
+        self._model.set_adapter(name, inference_mode=True)
+        probe = self._torch.arange(1, 9, device=self.device)[None]
+        with self._torch.inference_mode():
+            worn = self._model(probe).logits
+            with self._model.disable_adapter():
+                bare = self._model(probe).logits
+        if self._torch.equal(worn, bare):
+            raise StylobenchError(f"{adapter.name}: the adapter is loaded but changes nothing")
+
+    def _active(self) -> Any:
+        """Context in which the chosen adapter (or none) is on."""
+        import contextlib
+
+        bare = self._wearing is None and self._names
+        return self._model.disable_adapter() if bare else contextlib.nullcontext()
+
+    # ── answers ───────────────────────────────────────────────────────────────────────────────────
+
+    def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Generation]:
+        """One padded batch through ``generate``; the prompt is sliced off by tokens."""
+        torch, tokenizer = self._torch, self.tokenizer
+        texts = [request.rendered for request in requests]
+        batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False).to(self.device)
+        length = batch["input_ids"].shape[1]
+        processors = []
+        if decoding.temperature > 0:
+            noise = np.stack([uniforms(request.noise, decoding.max_tokens) for request in requests])
+            processors.append(_ItemNoise(torch, decoding, noise, length))
+        started = time.monotonic()
+        with torch.inference_mode(), self._active():
+            output = self._model.generate(
+                **batch,
+                max_new_tokens=decoding.max_tokens,
+                do_sample=False,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+                logits_processor=processors,
+                pad_token_id=tokenizer.pad_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+            )
+        seconds = (time.monotonic() - started) / len(requests)
+        return [self._generation(row, seconds) for row in output[:, length:].tolist()]
+
+    def _generation(self, ids: list[int], seconds: float) -> Generation:
+        eos = self.tokenizer.eos_token_id
+        stopped = eos in ids
+        kept = ids[: ids.index(eos)] if stopped else ids
+        text = self.tokenizer.decode(kept, skip_special_tokens=False)
+        return Generation(text, "stop" if stopped else "length", len(kept), seconds)
+
+    # ── likelihoods ───────────────────────────────────────────────────────────────────────────────
+
+    def loglikelihood(
+        self, requests: Sequence[LikelihoodRequest], window: int, context: int | None
+    ) -> list[Likelihood]:
+        """Rolling windows over each text after its prefix (BOS, or EOS where there is none)."""
+        tokenizer = self.tokenizer
+        start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+        jobs: list[_Forward] = []
+        counts = []
+        for index, request in enumerate(requests):
+            prefix = tokenizer.encode(request.prefix, add_special_tokens=False) if request.prefix else [start]
+            target = tokenizer.encode(request.text, add_special_tokens=False)
+            counts.append(len(target))
+            room = window if not request.prefix else max(2, window - len(prefix) + 1)
+            for piece in rolling_windows(len(target), room, context and min(context, room)):
+                before = prefix if piece.start < 0 else target[piece.start : piece.start + 1]
+                ids = before + target[max(piece.start, -1) + 1 : piece.end + 1]
+                jobs.append(_Forward(index, ids, piece.n_scored))
+        totals = [0.0] * len(requests)
+        for group in _by_length(jobs):
+            for job, value in zip(group, self._score(group), strict=True):
+                totals[job.index] += value
+        return [Likelihood(total, n) for total, n in zip(totals, counts, strict=True)]
+
+    def _score(self, group: list[_Forward]) -> list[float]:
+        """Sum of log p over the last ``n_scored`` tokens of each row: right-padded, one forward."""
+        torch = self._torch
+        width = max(len(job.ids) for job in group)
+        pad = self.tokenizer.pad_token_id or 0
+        ids = torch.tensor([job.ids + [pad] * (width - len(job.ids)) for job in group], device=self.device)
+        mask = torch.tensor(
+            [[1] * len(j.ids) + [0] * (width - len(j.ids)) for j in group], device=self.device
+        )
+        values = []
+        with torch.inference_mode(), self._active():
+            logits = self._model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+            for row, job in enumerate(group):
+                end = len(job.ids)
+                predicted = logits[row, end - 1 - job.n_scored : end - 1].float()
+                wanted = ids[row, end - job.n_scored : end]
+                loss = torch.nn.functional.cross_entropy(predicted, wanted, reduction="none")
+                values.append(-float(loss.double().sum()))
+        return values
+
+    def close(self) -> None:
+        """Drop the model and empty the device's cache."""
+        del self._model
+        if self.device.startswith("cuda"):
+            self._torch.cuda.empty_cache()
+
+
+@dataclass(frozen=True)
+class _Forward:
+    """One row of a likelihood forward: its request, its tokens, and how many of the last are scored."""
+
+    index: int
+    ids: list[int]
+    n_scored: int
+
+
+def _by_length(jobs: list[_Forward]) -> list[list[_Forward]]:
+    groups: list[list[_Forward]] = []
+    for job in sorted(jobs, key=lambda job: -len(job.ids)):
+        if groups and (len(groups[-1]) + 1) * len(groups[-1][0].ids) <= _TOKENS_PER_FORWARD:
+            groups[-1].append(job)
+        else:
+            groups.append([job])
+    return groups
+
+
+class _ItemNoise:
+    """A logits processor that picks each row's token by its own uniform number.
+
+    Temperature, then the smallest set of tokens whose probability reaches ``top_p``, then the first
+    token at which the cumulated probability exceeds u. All other tokens get -inf.
+    """
+
+    def __init__(self, torch: Any, decoding: Decoding, noise: np.ndarray, prompt_length: int) -> None:
+        self.torch, self.decoding, self.prompt_length = torch, decoding, prompt_length
+        self.noise = torch.from_numpy(noise)
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        torch = self.torch
+        step = input_ids.shape[1] - self.prompt_length
+        probabilities = torch.softmax(scores.float() / self.decoding.temperature, dim=-1)
+        ordered, tokens = probabilities.sort(dim=-1, descending=True, stable=True)
+        cumulated = ordered.cumsum(dim=-1)
+        kept = (cumulated - ordered < self.decoding.top_p).sum(dim=-1)
+        mass = cumulated.gather(1, kept[:, None] - 1)
+        target = self.noise[:, step].to(scores.device, torch.float32)[:, None] * mass
+        place = (cumulated <= target).sum(dim=-1).clamp(max=kept - 1)
+        chosen = tokens.gather(1, place[:, None])
+        return torch.full_like(scores, float("-inf")).scatter(1, chosen, 0.0)
+
+
+def uniforms(noise: str, n: int) -> np.ndarray:
+    """``n`` uniform numbers in [0, 1), float64, that depend on nothing but the noise string."""
+    key = int.from_bytes(hashlib.sha256(noise.encode()).digest()[:16], "big")
+    return np.random.Generator(np.random.Philox(key=key)).random(n)
+
+
+def load_tokenizer(path: Path) -> Any:
+    """The tokenizer of a base, padding on the left (which does not survive saving)."""
+    try:
+        from transformers import AutoTokenizer
+    except ImportError:
+        raise MissingPrerequisiteError(
+            "rendering prompts needs transformers: pip install 'stylobench[hf]'"
+        ) from None
+    tokenizer = AutoTokenizer.from_pretrained(str(path), padding_side="left")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer

@@ -1,0 +1,199 @@
+"""What a suite asks of each variant, which of it is stored, and what is left to compute.
+
+    variants x prompts   -> answers     cut into batches once, from the whole plan, sorted by length
+    variants x documents -> likelihoods
+
+A batch is the same whatever has been computed before: a resumed run drops what is stored and never
+re-cuts, so that it gives the numbers an uninterrupted one would have given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from harness.reference import Reference
+from harness.suite import Suite
+from harness.taskfile import Task
+from harness.text import digest
+from harness.types import Decoding, Document, GenerationRequest, LikelihoodRequest, Prompt, Variant
+
+IN_TEMPLATE_REQUEST = "Write a passage in your own words."
+"""What the user says before a held-out document whose likelihood is taken inside the chat template."""
+
+TOKENS_PER_SECOND = {"answers": 150.0, "likelihoods": 900.0}
+"""Two quiet CPU cores and 135 M parameters; only for the estimate ``--plan`` prints."""
+
+
+@dataclass(frozen=True)
+class AnswerJob:
+    """One answer to draw: the stored row's key and all that is needed to compute it."""
+
+    key: str
+    prompt: Prompt
+    sample: int
+    request: GenerationRequest
+
+
+@dataclass(frozen=True)
+class LikelihoodJob:
+    """One likelihood to compute; ``context`` is ``raw`` or ``in_template``."""
+
+    key: str
+    document: Document
+    context: str
+    request: LikelihoodRequest
+
+
+Job = TypeVar("Job", AnswerJob, LikelihoodJob)
+
+
+@dataclass(frozen=True)
+class VariantPlan:
+    """All batches of one variant, and the keys already stored."""
+
+    variant: Variant
+    answers: tuple[tuple[AnswerJob, ...], ...]
+    likelihoods: tuple[tuple[LikelihoodJob, ...], ...]
+    stored: frozenset[str]
+
+    @property
+    def missing_answers(self) -> list[list[AnswerJob]]:
+        return _missing(self.answers, self.stored)
+
+    @property
+    def missing_likelihoods(self) -> list[list[LikelihoodJob]]:
+        return _missing(self.likelihoods, self.stored)
+
+    @property
+    def n_missing(self) -> int:
+        return sum(map(len, self.missing_answers)) + sum(map(len, self.missing_likelihoods))
+
+    def seconds(self, decoding: Decoding) -> float:
+        """A rough estimate for two CPU cores."""
+        answers = sum(map(len, self.missing_answers)) * decoding.max_tokens
+        scored = sum(len(j.request.text) / 4.5 for batch in self.missing_likelihoods for j in batch)
+        return answers / TOKENS_PER_SECOND["answers"] + scored / TOKENS_PER_SECOND["likelihoods"]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Everything about a suite that does not depend on the variant."""
+
+    suite: Suite
+    tasks: tuple[Task, ...]
+    reference: Reference
+    system: str
+    prompts: tuple[Prompt, ...]
+    documents: tuple[Document, ...]
+    limited: str = ""
+
+    @property
+    def setting(self) -> str:
+        """What must agree for answers to be compared."""
+        return self.suite.setting(self.system, self.reference.digest)
+
+    @property
+    def protocol(self) -> str:
+        """How likelihoods were computed."""
+        chosen = self.suite.likelihood
+        return f"window {chosen.window}, context {chosen.context or 'half'}"
+
+    @property
+    def max_words(self) -> int:
+        """The models' token budget in words (350 English words are about 400 tokens), for controls."""
+        return round(self.suite.max_tokens * 0.875)
+
+
+def ask(suite: Suite, tasks: Sequence[Task], reference: Reference, limit: int | None = None) -> Ask:
+    """The prompts and documents a suite uses; ``limit`` keeps the first few of each kind (a LIMITED run)."""
+    wants_answers = any(task.metadata.needs == "responses" for task in tasks)
+    wants_likelihoods = any(task.metadata.needs == "likelihoods" for task in tasks)
+    prompts = _evenly(reference.prompts, limit) if wants_answers else ()
+    n_documents = min(suite.likelihood.documents, limit or suite.likelihood.documents)
+    sets = [("heldout", n_documents), ("other", n_documents), ("train", n_documents // 2)]
+    documents = [d for name, n in sets for d in reference.documents_of(name, n)] if wants_likelihoods else []
+    return Ask(
+        suite=suite,
+        tasks=tuple(tasks),
+        reference=reference,
+        system=reference.persona if suite.system == "persona" else suite.system,
+        prompts=tuple(prompts),
+        documents=tuple(documents),
+        limited="" if limit is None else f"first {limit} prompts and documents",
+    )
+
+
+def plan_variant(
+    asked: Ask,
+    variant: Variant,
+    engine: str,
+    render: Callable[[list[dict[str, str]]], str],
+    stored: Iterable[str],
+) -> VariantPlan:
+    """Every request of a variant, batched by length; ``render`` turns messages into the prompt string."""
+    decoding, suite = asked.suite.decode(), asked.suite
+    jobs = []
+    for prompt in asked.prompts:
+        rendered = render(messages(asked.system, prompt.text))
+        for sample in range(suite.samples):
+            key = answer_key(variant.digest, rendered, decoding, sample, engine)
+            noise = f"{decoding.seed}/{sample}/{prompt.id}"
+            jobs.append(AnswerJob(key, prompt, sample, GenerationRequest(prompt.id, rendered, noise)))
+    jobs.sort(key=lambda job: (-len(job.request.rendered), job.prompt.id, job.sample))
+    scored = []
+    if not void_likelihoods(variant):
+        template = render(messages(asked.system, IN_TEMPLATE_REQUEST))
+        for document in asked.documents:
+            contexts = {"raw": "", "in_template": template} if document.set == "heldout" else {"raw": ""}
+            for context, prefix in contexts.items():
+                key = digest(["likelihood", variant.digest, document.text, prefix, asked.protocol, engine])
+                scored.append(
+                    LikelihoodJob(
+                        key, document, context, LikelihoodRequest(document.id, document.text, prefix)
+                    )
+                )
+    scored.sort(key=lambda job: (job.context, -len(job.request.text), job.document.id))
+    return VariantPlan(
+        variant=variant,
+        answers=_batches(jobs, suite.batch),
+        likelihoods=_batches(scored, suite.batch),
+        stored=frozenset(stored),
+    )
+
+
+def void_likelihoods(variant: Variant) -> str:
+    """Why a variant's likelihoods cannot count, or nothing."""
+    if variant.kind == "control":
+        return "a control has no likelihoods"
+    if variant.trained_on == "all":
+        return "void: it was trained on the held-out passages"
+    return ""
+
+
+def messages(system: str, user: str) -> list[dict[str, str]]:
+    """A request as chat messages; no system message where the system prompt is empty."""
+    head = [{"role": "system", "content": system}] if system else []
+    return [*head, {"role": "user", "content": user}]
+
+
+def answer_key(variant: str, rendered: str, decoding: Decoding, sample: int, engine: str) -> str:
+    """sha256 over everything that may change an answer; two different requests never share it."""
+    drawn = [decoding.temperature, decoding.top_p, decoding.max_tokens, decoding.seed]
+    return digest(["answer", variant, rendered, drawn, sample, engine])
+
+
+def _batches(jobs: Sequence[Job], size: int) -> tuple[tuple[Job, ...], ...]:
+    return tuple(tuple(jobs[start : start + size]) for start in range(0, len(jobs), size))
+
+
+def _missing(batches: tuple[tuple[Job, ...], ...], stored: frozenset[str]) -> list[list[Job]]:
+    left = [[job for job in batch if job.key not in stored] for batch in batches]
+    return [batch for batch in left if batch]
+
+
+def _evenly(prompts: Sequence[Prompt], limit: int | None) -> Sequence[Prompt]:
+    if limit is None or limit >= len(prompts):
+        return prompts
+    return [prompts[index * len(prompts) // limit] for index in range(limit)]

@@ -1,0 +1,264 @@
+"""One context -> one self-contained HTML file: no script, no request, figures as ``data:`` images.
+
+    ReportContext --figures (cached)--> views --Jinja (autoescape, StrictUndefined)--> report.html
+
+The page answers in the order the questions are asked: one sentence, where everybody stands, what
+changed, then the numbers task by task, what training cost, the words, the answers, how it was made.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.figures import (
+    Cloud,
+    Curve,
+    Curves,
+    Distribution,
+    Dots,
+    Figure,
+    FigureSpec,
+    Rates,
+    figure,
+    is_empty,
+)
+from harness.report_context import (
+    Column,
+    PositionRow,
+    ReportContext,
+    Table,
+    TrainingRow,
+)
+from harness.types import Interval, Outcome
+
+DASH = "–"
+FORMATS = {
+    "plain": Column(""),
+    "one": Column("", digits=1),
+    "two": Column("", digits=2),
+    "three": Column("", digits=3),
+    "p_value": Column("", digits=3),
+    "percent": Column("", digits=0, percent=True),
+    "tenth": Column("", digits=1, percent=True),
+}
+MARKS: dict[Outcome, str] = {
+    "better": "▲",
+    "WORSE": "▼",
+    "decline": "▽",
+    "slight gain": "△",
+    "same": "=",
+    "not worse": "≥",
+    "inconclusive": "?",
+    "descriptive": "·",
+    "not comparable": "×",
+}
+MEANINGS: dict[Outcome, str] = {
+    "better": "better by at least the margin, after correction for several tests",
+    "WORSE": "worse by at least the margin, after correction for several tests",
+    "decline": "the interval lies below zero; too small, or not a metric that decides",
+    "slight gain": "the interval lies above zero; too small, or not a metric that decides",
+    "same": "the whole interval lies inside the margin",
+    "not worse": "a loss as large as the margin is excluded",
+    "inconclusive": "cannot tell with this many",
+    "descriptive": "too few prompts or blocks for a verdict",
+    "not comparable": "reference, prompts, versions, decoding or engine differ, or too few pairs are valid",
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure as the page shows it: both dresses, what it shows in words, how to read it."""
+
+    figure: Figure
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The axis of the position line; ``at`` turns a position into percent of its width, 0 to 100."""
+
+    low: float
+    high: float
+
+    def at(self, position: float) -> float:
+        share = (position - self.low) / (self.high - self.low)
+        return round(100 * min(1.0, max(0.0, share)), 2)
+
+    def holds(self, position: float) -> bool:
+        return self.low <= position <= self.high
+
+
+def render_report(
+    context: ReportContext, out: Path, *, figure_cache: Path | None = None, templates: Path | None = None
+) -> Path:
+    """Writes the report to ``out`` (whole or not at all) and returns that path.
+
+    ``figure_cache`` is a folder of figures by digest; a report whose figures are all there imports no
+    drawing library. ``templates`` is by default the shelf ``reports/templates``.
+    """
+    page = render_html(context, figure_cache=figure_cache, templates=templates)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(out.name + ".part")
+    part.write_text(page, encoding="utf-8")
+    part.replace(out)
+    return out
+
+
+def render_html(
+    context: ReportContext, *, figure_cache: Path | None = None, templates: Path | None = None
+) -> str:
+    """The page as text; the same context gives the same text."""
+    import jinja2
+
+    if templates is None:
+        from harness import shelves
+
+        templates = shelves.find("reports/templates")
+    # autoescape must be set outright: select_autoescape() does not cover *.html.j2.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "interval": interval_text, "count": count}
+    environment.tests["known"] = math.isfinite
+    environment.globals |= {"marks": MARKS, "meanings": MEANINGS, "dash": DASH, "common_n": common_n}
+    environment.globals |= FORMATS
+    draw = functools.partial(_drawing, cache=figure_cache)
+    return environment.get_template("report.html.j2").render(
+        report=context,
+        scale=position_scale(context.positions),
+        panels=[(panel, draw(panel.figure)) for panel in context.panels],
+        clouds=[(cloud, draw(Cloud(dict(cloud.weights)))) for cloud in context.wordclouds],
+        losses=draw(loss_curves(context.training)),
+    )
+
+
+def position_scale(rows: tuple[PositionRow, ...]) -> Scale:
+    """From "other authors" to "the author" and as far beyond as the data go, at most from -1 to 2."""
+    ends = [end for row in rows for end in (*row.position.interval, row.position.value) if math.isfinite(end)]
+    return Scale(max(-1.0, min([0.0, *ends]) - 0.08), min(2.0, max([1.0, *ends]) + 0.08))
+
+
+def loss_curves(rows: tuple[TrainingRow, ...]) -> Curves:
+    """Training loss over steps, with validation loss before the first and after the last step."""
+    curves = [
+        Curve(
+            row.variant,
+            row.loss_curve,
+            tuple(
+                (step, loss)
+                for step, loss in ((0.0, row.validation_before), (float(row.steps), row.validation_after))
+                if math.isfinite(loss)
+            ),
+        )
+        for row in rows
+    ]
+    return Curves(tuple(curve for curve in curves if curve.points), "loss, nats per token")
+
+
+def number(value: float, column: Column, signed: bool = False) -> str:
+    """A number as printed: true minus signs, percent with a thin space, NaN as an en dash.
+
+    >>> number(-0.0312, Column("bits per byte", digits=3), signed=True)
+    '−0.031'
+    """
+    if not math.isfinite(value):
+        return DASH
+    shown = 100 * value if column.percent else value
+    digits = column.digits if column.digits >= 0 else _significant_digits(shown)
+    text = f"{shown:{'+' if signed else ''},.{digits}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("+-")  # no "-0.00"
+    return text.replace("-", "−").replace(",", "\u202f") + ("\u202f%" if column.percent else "")
+
+
+def interval_text(interval: Interval, column: Column, signed: bool = False) -> str:
+    """``[low, high]`` in the column's format without its unit; an en dash where an end is unknown.
+
+    >>> interval_text(Interval(0.9, 0.98), Column("valid", digits=0, percent=True))
+    '[90, 98]'
+    """
+    if not all(math.isfinite(end) for end in interval):
+        return DASH
+    # Both ends get the digits of the wider one, so that they can be compared at sight.
+    widest = max(abs(end) for end in interval) * (100 if column.percent else 1)
+    digits = column.digits if column.digits >= 0 else _significant_digits(widest)
+    bare = Column("", digits=digits)
+    factor = 100 if column.percent else 1
+    return f"[{number(factor * interval.low, bare, signed)}, {number(factor * interval.high, bare, signed)}]"
+
+
+def _significant_digits(value: float) -> int:
+    """Digits after the point for a number of no known format: two or three significant ones."""
+    return next(
+        (digits for digits, least in enumerate((100, 10, 1, 0.01)) if abs(value) >= least), 4 if value else 2
+    )
+
+
+def common_n(table: Table, column: int) -> int:
+    """The n that all known cells of a column share, to be said once in its head; 0 where they differ."""
+    sizes = {line.cells[column].n for line in table.lines if math.isfinite(line.cells[column].value)}
+    return sizes.pop() if len(sizes) == 1 else 0
+
+
+def count(value: int) -> str:
+    """A whole number with thin spaces between thousands."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def _drawing(spec: FigureSpec | None, cache: Path | None) -> Drawing | None:
+    if spec is None or is_empty(spec):
+        return None
+    return Drawing(figure(spec, cache), describe(spec), caption(spec))
+
+
+def describe(spec: FigureSpec) -> str:
+    """The figure in words, for those who cannot see it."""
+    if isinstance(spec, Cloud):
+        heaviest = sorted(spec.weights, key=lambda word: (-spec.weights[word], word))[:12]
+        return f"Word cloud; the heaviest words are {', '.join(heaviest)}."
+    if isinstance(spec, Curves):
+        runs = (f"{curve.label} from {_ends(curve)}" for curve in spec.curves)
+        return f"Curves of {spec.axis}: {'; '.join(runs)}."
+    if isinstance(spec, Distribution):
+        medians = (f"{series.label} {_median(series.values)}" for series in spec.series)
+        return f"Distributions of {spec.axis}, medians: {'; '.join(medians)}."
+    column = Column("", digits=0, percent=True) if isinstance(spec, Rates) else Column("")
+    dots = (f"{d.label} {number(d.value, column)} {interval_text(d.interval, column)}" for d in spec.dots)
+    return f"{spec.axis[:1].upper()}{spec.axis[1:]} with 95 % intervals: {'; '.join(dots)}."
+
+
+def caption(spec: FigureSpec) -> str:
+    """One line on how to read the figure; empty where it explains itself."""
+    if isinstance(spec, Distribution):
+        return "Points: valid answers. Strokes: medians. Band: the middle 80 % of the author’s own."
+    if isinstance(spec, Dots):
+        lines = {"other authors dashed": spec.floor, "the author solid": spec.ceiling}
+        drawn = ", ".join(name for name, place in lines.items() if math.isfinite(place))
+        return f"Estimate and 95 % interval{'; ' if drawn else ''}{drawn}."
+    if isinstance(spec, Rates):
+        gate = "; the dashed line is the gate’s ceiling" if math.isfinite(spec.limit) else ""
+        return f"Rate and 95 % interval{gate}."
+    if isinstance(spec, Curves):
+        return "Lines: training loss. Circles: validation loss before and after."
+    return ""
+
+
+def _median(values: tuple[float, ...]) -> str:
+    finite = sorted(value for value in values if math.isfinite(value))
+    if not finite:
+        return "unknown"
+    middle = len(finite) // 2
+    return number((finite[middle] + finite[~middle]) / 2, Column(""))
+
+
+def _ends(curve: Curve) -> str:
+    first, last = curve.points[0], curve.points[-1]
+    return f"{number(first[1], Column(''))} to {number(last[1], Column(''))} in {last[0]:g} steps"

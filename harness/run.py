@@ -1,0 +1,214 @@
+"""``stylobench run``: variants answer a suite's prompts and read its documents.
+
+    plan --> group by base --> load the base once --> wear each adapter --> batches --> one commit a batch
+
+Whatever is stored is never computed again, and every batch is one atomic commit: kill the process at any
+moment, run the same command again, and the tables end up the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.models import Model, controls
+from harness.models.bases import Base, resolve_base
+from harness.plan import AnswerJob, Ask, LikelihoodJob, VariantPlan, answer_key, plan_variant
+from harness.store import Run, Store
+from harness.text import count_words
+from harness.types import Generation, Likelihood, Variant
+
+TASK = "stylo"
+"""Answers serve every task of the suite, so they are stored under one name."""
+
+Loader = Callable[[Base, str], Model]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did: answers and likelihoods reused and computed, and tokens drawn."""
+
+    reused: int
+    computed: int
+    tokens: int
+
+
+class Parsed(NamedTuple):
+    """A raw generation taken apart: what was thought, and what was said."""
+
+    reasoning: str
+    answer: str
+
+
+def parse(text: str) -> Parsed:
+    """Take one leading, closed ``<think>`` block out; anything else stays and counts as a leak."""
+    match = re.match(r"\s*<think>(.*?)</think>", text, re.DOTALL)
+    return Parsed(match.group(1).strip(), text[match.end() :].strip()) if match else Parsed("", text.strip())
+
+
+def load_hf(base: Base, dtype: str) -> Model:
+    """The default loader: transformers."""
+    from harness.models.hf import HFModel
+
+    return HFModel(base.path, dtype)
+
+
+def engine_name(dtype: str) -> str:
+    """The engine the default loader will have, known without loading it."""
+    import importlib.util
+
+    has_torch = importlib.util.find_spec("torch") is not None
+    device = "cpu"
+    if has_torch and Path("/dev/nvidia0").exists():
+        import torch
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return f"transformers/{dtype}/{device}"
+
+
+def plan(
+    asked: Ask, variants: Sequence[Variant], store: Store, workspace: Path, engine: str
+) -> list[VariantPlan]:
+    """The plan of every variant with a model, against what is stored."""
+    stored = store.existing("responses") | store.existing("likelihoods")
+    plans = []
+    for base_name, members in _by_base(variants).items():
+        render = renderer(resolve_base(base_name, workspace))
+        plans += [plan_variant(asked, variant, engine, render, stored) for variant in members]
+    return plans
+
+
+def renderer(base: Base) -> Callable[[list[dict[str, str]]], str]:
+    """Messages -> prompt string by the base's own chat template, remembered per message list."""
+    from harness.models.hf import load_tokenizer
+    from harness.training.chat import render
+
+    tokenizer = load_tokenizer(base.path)
+    return lambda messages: render(tokenizer, messages, add_generation_prompt=True)
+
+
+def run(
+    asked: Ask,
+    variants: Sequence[Variant],
+    run_: Run,
+    workspace: Path,
+    *,
+    load: Loader = load_hf,
+    engine: str | None = None,
+    progress: Progress = lambda name, done, total: None,
+) -> Outcome:
+    """Compute everything of a suite that is not stored yet.
+
+    Raises:
+        MissingPrerequisiteError: a base is not here, or torch is not installed.
+    """
+    store = run_.store
+    plans = plan(asked, variants, store, workspace, engine or engine_name(asked.suite.dtype))
+    total = sum(len(b) for p in plans for b in (*p.answers, *p.likelihoods))
+    missing = sum(p.n_missing for p in plans)
+    computed = tokens = 0
+    for base_name, members in _by_base([p.variant for p in plans if p.n_missing]).items():
+        model = load(resolve_base(base_name, workspace), asked.suite.dtype)
+        try:
+            for p in (p for p in plans if p.variant in members):
+                model.wear(workspace / p.variant.adapter if p.variant.adapter else None)
+                for likelihood_batch in p.missing_likelihoods:
+                    run_.append("likelihoods", _read(model, asked, p.variant, likelihood_batch))
+                    computed += len(likelihood_batch)
+                    progress(p.variant.name, computed, missing)
+                for answer_batch in p.missing_answers:
+                    rows = _answer(model, asked, p.variant, answer_batch)
+                    run_.append("responses", rows)
+                    tokens += sum(int(row["n_tokens"]) for row in rows)
+                    computed += len(answer_batch)
+                    progress(p.variant.name, computed, missing)
+        finally:
+            model.close()
+    run_controls(asked, [v for v in variants if v.kind == "control"], run_)
+    return Outcome(reused=total - missing, computed=computed, tokens=tokens)
+
+
+def run_controls(asked: Ask, chosen: Iterable[Variant], run_: Run) -> None:
+    """Answers that need no model; nothing is computed, so they do not count as work."""
+    stored = run_.store.existing("responses", engine=controls.ENGINE)
+    decoding = asked.suite.decode()
+    rows = []
+    for variant in chosen:
+        for prompt in asked.prompts:
+            key = answer_key(variant.digest, f"{asked.system}\n{prompt.text}", decoding, 0, controls.ENGINE)
+            if key not in stored:
+                text = controls.answer(variant.name, prompt, asked.reference, asked.max_words)
+                job = {"key": key, "item": prompt.id, "sample": 0, "kind": prompt.kind, "prompt": prompt.text}
+                said = {
+                    "text": text,
+                    "reasoning": "",
+                    "finish": "stop",
+                    "n_tokens": count_words(text),
+                    "seconds": 0.0,
+                }
+                rows.append(job | said | _whose(variant, asked, controls.ENGINE) | {"setting": asked.setting})
+    run_.append("responses", rows)
+
+
+def _answer(model: Model, asked: Ask, variant: Variant, batch: list[AnswerJob]) -> list[dict[str, Any]]:
+    drawn = model.generate([job.request for job in batch], asked.suite.decode())
+    return [
+        _answer_row(job, generation) | _whose(variant, asked, model.engine) | {"setting": asked.setting}
+        for job, generation in zip(batch, drawn, strict=True)
+    ]
+
+
+def _answer_row(job: AnswerJob, generation: Generation) -> dict[str, Any]:
+    parsed = parse(generation.text)
+    return {
+        "key": job.key,
+        "item": job.prompt.id,
+        "sample": job.sample,
+        "kind": job.prompt.kind,
+        "prompt": job.prompt.text,
+        "text": parsed.answer,
+        "reasoning": parsed.reasoning,
+        "finish": generation.finish,
+        "n_tokens": generation.n_tokens,
+        "seconds": generation.seconds,
+    }
+
+
+def _read(model: Model, asked: Ask, variant: Variant, batch: list[LikelihoodJob]) -> list[dict[str, Any]]:
+    chosen = asked.suite.likelihood
+    found = model.loglikelihood([job.request for job in batch], chosen.window, chosen.context)
+    extra = {"protocol": asked.protocol, "reference": asked.reference.digest}
+    return [
+        _likelihood_row(job, likelihood) | _whose(variant, asked, model.engine) | extra
+        for job, likelihood in zip(batch, found, strict=True)
+    ]
+
+
+def _likelihood_row(job: LikelihoodJob, likelihood: Likelihood) -> dict[str, Any]:
+    text = job.document.text
+    return {
+        "key": job.key,
+        "item": job.document.id,
+        "set": job.document.set,
+        "context": job.context,
+        "loglik": likelihood.loglik,
+        "n_tokens": likelihood.n_tokens,
+        "n_words": count_words(text),
+        "n_bytes": len(text.encode("utf-8")),
+    }
+
+
+def _whose(variant: Variant, asked: Ask, engine: str) -> dict[str, Any]:
+    return {"variant": variant.name, "variant_digest": variant.digest, "task": TASK, "engine": engine}
+
+
+def _by_base(variants: Iterable[Variant]) -> dict[str, list[Variant]]:
+    groups: dict[str, list[Variant]] = {}
+    for variant in variants:
+        if variant.base:
+            groups.setdefault(variant.base, []).append(variant)
+    return groups

@@ -1,0 +1,192 @@
+"""``stylobench score``: answers and likelihoods become scores; never touches a model.
+
+A score that exists for the same key, metric, metric version and reference is not computed again, so a
+new metric costs no inference and a second call costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.measures import VERSIONS, Answer, measure
+from harness.metrics import likelihood as perplexities
+from harness.plan import Ask, void_likelihoods
+from harness.store import Run
+from harness.types import Score, Variant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LIKELIHOOD_VERSIONS = {
+    "bits_per_byte": "1", "bits_per_byte_in_template": "1", "token_perplexity": "1", "word_perplexity": "1",
+    "byte_perplexity": "1", "author_specific_gain": "1", "bits_per_byte_others": "1",
+    "bits_per_byte_train": "1",
+}  # fmt: skip
+
+_BY_UNIT: Mapping[str, tuple[Callable[[float, int], float], str]] = {
+    "bits_per_byte": (perplexities.bits_per_byte, "n_bytes"),
+    "byte_perplexity": (perplexities.byte_perplexity, "n_bytes"),
+    "word_perplexity": (perplexities.word_perplexity, "n_words"),
+    "token_perplexity": (perplexities.token_perplexity, "n_tokens"),
+}
+
+
+ByDocument = Mapping[tuple[str, str], dict[str, Any]]
+"""(document id, context) -> row of the likelihoods table."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """How many scores were there already, and how many were computed."""
+
+    reused: int
+    computed: int
+
+
+def score(asked: Ask, variants: Iterable[Variant], run: Run) -> Scored:
+    """Score every answer and likelihood of a suite's variants that has not been scored yet."""
+    chosen = list(variants)
+    frame = run.store.read("scores", ["key", "metric", "metric_version"], reference=asked.reference.digest)
+    stored = set(zip(frame["key"], frame["metric"], frame["metric_version"], strict=True))
+    rows = [*_text_scores(asked, chosen, run, stored), *_likelihood_scores(asked, chosen, run, stored)]
+    run.append("scores", rows)
+    return Scored(reused=len(stored), computed=len(rows))
+
+
+# ── answers ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _text_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]) -> list[dict[str, Any]]:
+    wanted = {
+        metric: task for task in asked.tasks if task.metadata.needs == "responses" for metric in task.metrics
+    }
+    responses = answers_of(asked, variants, run)
+    pending = []
+    for row in responses.to_dict("records"):
+        missing = [metric for metric in wanted if (row["key"], metric, VERSIONS[metric]) not in stored]
+        if missing:
+            pending.append((row, missing))
+    if not pending:
+        return []
+    answers = [_answer(asked, row) for row, _ in pending]
+    measured = measure(answers, asked.reference, asked.system)
+    return [
+        _row(asked, row, wanted[metric].name, scores[metric]) | {"setting": row["setting"]}
+        for (row, missing), scores in zip(pending, measured, strict=True)
+        for metric in missing
+    ]
+
+
+def answers_of(asked: Ask, variants: list[Variant], run: Run) -> pd.DataFrame:
+    """The stored answers to this suite's prompts, in this setting, by these very variants."""
+    digests = [variant.digest for variant in variants]
+    frame = run.store.read("responses", setting=asked.setting, variant_digest=digests)
+    items = {prompt.id for prompt in asked.prompts}
+    return frame[frame["item"].isin(items)] if len(frame) else frame
+
+
+def _answer(asked: Ask, row: Mapping[str, Any]) -> Answer:
+    is_control = row["engine"] == "control"
+    author = (
+        row["variant"].removeprefix("other:") if is_control and row["variant"].startswith("other:") else ""
+    )
+    # A control was cut to length on purpose: it never "reached the cap".
+    cap = 10**9 if is_control else asked.suite.max_tokens
+    return Answer(
+        asked.reference.prompt(row["item"]), row["text"], row["finish"], int(row["n_tokens"]), cap, author
+    )
+
+
+# ── likelihoods ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _likelihood_scores(
+    asked: Ask, variants: list[Variant], run: Run, stored: set[Any]
+) -> list[dict[str, Any]]:
+    task_of = {
+        metric: task.name
+        for task in asked.tasks
+        if task.metadata.needs == "likelihoods"
+        for metric in task.metrics
+    }
+    frame = run.store.read("likelihoods", reference=asked.reference.digest, protocol=asked.protocol)
+    if not task_of or not len(frame):
+        return []
+    parts = {
+        (str(variant), str(engine)): _by_document(part)
+        for (variant, engine), part in frame.groupby(["variant_digest", "engine"])
+    }
+    bases = {variant.base: variant.digest for variant in variants if variant.kind == "base"}
+    rows: list[dict[str, Any]] = []
+    for variant in variants:
+        if void_likelihoods(variant):
+            continue
+        note = "training data unknown" if variant.trained_on == "unknown" else ""
+        for (owner, engine), own in parts.items():
+            if owner != variant.digest:
+                continue
+            found = _perplexities(own) + _gains(asked, own, parts.get((bases.get(variant.base, ""), engine)))
+            for row, one in found:
+                if one.metric in task_of and (row["key"], one.metric, one.version) not in stored:
+                    rows.append(_row(asked, row, task_of[one.metric], one, note))
+    return rows
+
+
+def _by_document(frame: pd.DataFrame) -> ByDocument:
+    return {(row["item"], row["context"]): row for row in frame.to_dict("records")}
+
+
+def _perplexities(own: ByDocument) -> list[tuple[dict[str, Any], Score]]:
+    found = []
+    for (_, context), row in own.items():
+        if row["set"] == "heldout" and context == "raw":
+            for metric, (function, unit) in _BY_UNIT.items():
+                found.append((row, _likelihood_score(metric, function(row["loglik"], int(row[unit])))))
+            continue
+        name = "bits_per_byte_in_template" if row["set"] == "heldout" else "bits_per_byte_others"
+        name = "bits_per_byte_train" if row["set"] == "train" else name
+        value = perplexities.bits_per_byte(row["loglik"], int(row["n_bytes"]))
+        found.append((row, _likelihood_score(name, value)))
+    return found
+
+
+def _gains(asked: Ask, own: ByDocument, base: ByDocument | None) -> list[tuple[dict[str, Any], Score]]:
+    """Gain on the n-th held-out document minus gain on the n-th document of another author.
+
+    Nothing where the base has not been run yet: a score stored as missing would stay missing.
+    """
+    if base is None:
+        return []
+    other_of = {d.pair: d.id for d in asked.documents if d.set.startswith("other:")}
+    found = []
+    for document in asked.documents:
+        needed = [(document.id, "raw"), (other_of.get(document.pair, ""), "raw")]
+        if document.set != "heldout" or any(key not in own or key not in base for key in needed):
+            continue
+        bits = [
+            perplexities.bits_per_byte(side[key]["loglik"], int(side[key]["n_bytes"]))
+            for key in needed
+            for side in (base, own)
+        ]
+        gain = perplexities.author_specific_gain(*bits)
+        found.append((own[document.id, "raw"], _likelihood_score("author_specific_gain", gain)))
+    return found
+
+
+def _likelihood_score(metric: str, value: float) -> Score:
+    return Score(metric, LIKELIHOOD_VERSIONS[metric], value)
+
+
+def _row(asked: Ask, source: Mapping[str, Any], task: str, score: Score, note: str = "") -> dict[str, Any]:
+    kept = {name: source[name] for name in ("key", "variant", "variant_digest", "item", "engine")}
+    return kept | {
+        "task": task,
+        "metric": score.metric,
+        "metric_version": score.version,
+        "value": score.value,
+        "note": score.note or note,
+        "reference": asked.reference.digest,
+        "setting": asked.protocol,
+    }

@@ -1,0 +1,92 @@
+"""A suite: which variants answer which tasks, how they are decoded and what decides.
+
+author: roosevelt
+variants: "*"
+tasks: [heldout_perplexity, authorship, copying, validity]
+decoding: {temperature: 0.8, top_p: 0.95}
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from harness import shelves, yamlfile
+from harness.text import digest
+from harness.types import Decoding
+from harness.yamlfile import Strict
+
+PRIMARIES = ("bits_per_byte", "author_specific_gain", "authorship_logit", "copied")
+"""The only metrics that can be ``better`` or ``WORSE``; named before the first answer is drawn."""
+
+
+class DecodingSettings(Strict):
+    """How answers are drawn. Greedy is ``temperature: 0``."""
+
+    temperature: float = Field(0.8, ge=0, le=5)
+    top_p: float = Field(0.95, gt=0, le=1)
+    seed: int = 0
+
+
+class LikelihoodSettings(Strict):
+    """How much text is scored, and the rolling windows' protocol (context None: half a window)."""
+
+    documents: int = Field(60, ge=1)
+    window: int = Field(1024, ge=2)
+    context: int | None = Field(None, ge=1)
+
+
+class Suite(Strict):
+    """One benchmark: the same prompts, system prompt and decoding for everybody."""
+
+    author: str
+    variants: str | tuple[str, ...] = "*"
+    controls: tuple[str, ...] = ("author", "other:*", "copyist", "shuffled")
+    tasks: tuple[str, ...]
+    system: str = "persona"
+    max_tokens: int = Field(350, ge=8)
+    samples: int = Field(1, ge=1)
+    decoding: DecodingSettings = DecodingSettings()
+    likelihood: LikelihoodSettings = LikelihoodSettings()
+    batch: int = Field(32, ge=1)
+    dtype: str = Field("bfloat16", pattern="^(bfloat16|float16|float32)$")
+    gates: dict[str, float] = Field({"invalid": 0.10, "leak": 0.05, "copied": 0.05})
+    primaries: tuple[str, ...] = PRIMARIES
+
+    @field_validator("gates")
+    @classmethod
+    def _known_gates(cls, gates: dict[str, float]) -> dict[str, float]:
+        unknown = set(gates) - {"invalid", "leak", "copied"}
+        if unknown:
+            raise ValueError(f"unknown gate {sorted(unknown)[0]!r}; have copied, invalid, leak")
+        return gates
+
+    @field_validator("primaries")
+    @classmethod
+    def _known_primaries(cls, primaries: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in primaries if name not in PRIMARIES]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} cannot decide; choose from {', '.join(PRIMARIES)}")
+        return primaries
+
+    def decode(self) -> Decoding:
+        """The decoding of every answer of this suite."""
+        chosen = self.decoding
+        return Decoding(chosen.temperature, chosen.top_p, self.max_tokens, chosen.seed)
+
+    def setting(self, system: str, reference: str) -> str:
+        """Digest of all that must agree for two variants' answers to be comparable."""
+        parts: dict[str, Any] = {"system": system, "reference": reference, "samples": self.samples}
+        parts |= {"decoding": self.decoding.model_dump(), "max_tokens": self.max_tokens}
+        return digest(parts, 16)
+
+
+def read_suite(name: str, workspace: Path) -> Suite:
+    """The suite ``tasks/suites/NAME.yaml``.
+
+    Raises:
+        YamlError: faults in the file.
+    """
+    return yamlfile.read(shelves.find_yaml("tasks/suites", name, workspace), Suite)

@@ -1,0 +1,202 @@
+"""Scores -> what one variant is like: means with intervals, style position, gates.
+
+    other authors (floor) |-----------o------|-> the author (ceiling)
+                                 [low, high]       valid 96 %, copied 1 %
+
+    P = (mean - floor) / (ceiling - floor)
+
+The unit is the prompt (or held-out document), never the row: samples of one prompt are averaged first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.measures import RATES
+from harness.plan import Ask
+from harness.statistics import bootstrap_interval, wilson
+from harness.store import Store
+from harness.types import Gate, Interval, Summary, Variant
+
+POOLED_BY_BYTES = frozenset({"bits_per_byte", "bits_per_byte_in_template", "byte_perplexity"})
+"""Per-document values weighted by bytes, so that their mean is the pooled value (sum over sum)."""
+
+_RESAMPLES = 4000
+
+
+@dataclass(frozen=True)
+class Table:
+    """Scores of several variants under one suite: ``values[variant][metric]`` maps item to value."""
+
+    values: Mapping[str, Mapping[str, Mapping[str, float]]]
+    notes: Mapping[str, Mapping[str, Mapping[str, str]]]
+    engines: Mapping[str, str]
+    metric_versions: Mapping[tuple[str, str], str]
+    task_of: Mapping[str, str]
+    weights: Mapping[str, float]
+
+    def of(self, variant: str, metric: str) -> Mapping[str, float]:
+        """Item -> value; empty where the variant has no such scores."""
+        return self.values.get(variant, {}).get(metric, {})
+
+
+def read_table(asked: Ask, variants: Iterable[Variant], store: Store) -> Table:
+    """All scores of these variants under this suite, the engine with most answers where there are several."""
+    chosen = list(variants)
+    frame = store.read("scores", reference=asked.reference.digest, variant_digest=[v.digest for v in chosen])
+    items = {p.id for p in asked.prompts} | {d.id for d in asked.documents}
+    if len(frame):
+        frame = frame[frame["item"].isin(items) & frame["setting"].isin([asked.setting, asked.protocol])]
+    task_of = {metric: task.name for task in asked.tasks for metric in task.metrics}
+    values: dict[str, dict[str, dict[str, float]]] = {}
+    notes: dict[str, dict[str, dict[str, str]]] = {}
+    engines: dict[str, str] = {}
+    versions: dict[tuple[str, str], str] = {}
+    for variant in chosen:
+        own = frame[frame["variant_digest"] == variant.digest] if len(frame) else frame
+        if not len(own):
+            continue
+        engines[variant.name] = str(own["engine"].value_counts().index[0])
+        own = own[own["engine"] == engines[variant.name]]
+        for metric, part in own.groupby("metric"):
+            newest = part["metric_version"].max()
+            part = part[part["metric_version"] == newest]
+            means = part.groupby("item")["value"].mean()
+            values.setdefault(variant.name, {})[str(metric)] = {str(i): float(v) for i, v in means.items()}
+            remarks = zip(part["item"], part["note"], strict=True)
+            notes.setdefault(variant.name, {})[str(metric)] = {str(i): str(n) for i, n in remarks if n}
+            versions[(variant.name, str(metric))] = str(newest)
+    return Table(values, notes, engines, versions, task_of, _weights(asked))
+
+
+def _weights(asked: Ask) -> dict[str, float]:
+    """Held-out document -> its bytes over their mean."""
+    sizes = {d.id: len(d.text.encode("utf-8")) for d in asked.documents if d.set == "heldout"}
+    mean = sum(sizes.values()) / max(1, len(sizes))
+    return {item: size / mean for item, size in sizes.items()}
+
+
+def summarise(table: Table, variant: str, metric: str) -> Summary:
+    """One metric of one variant: its mean (pooled for bits per byte) and 95 % interval."""
+    found = table.of(variant, metric)
+    task = table.task_of.get(metric, "")
+    finite = {item: value for item, value in found.items() if not math.isnan(value)}
+    nothing = Interval(math.nan, math.nan)
+    if not finite:
+        remarks = table.notes.get(variant, {}).get(metric, {})
+        reason = next(iter(remarks.values()), "not run for this variant")
+        return Summary(variant, task, metric, math.nan, nothing, 0, reason)
+    array = np.array([value * weight(table, metric, item) for item, value in sorted(finite.items())])
+    if metric in RATES and set(np.unique(array)) <= {0.0, 1.0}:
+        interval = wilson(int(array.sum()), len(array))
+    else:
+        interval = bootstrap_interval(array)
+    missing = len(found) - len(finite)
+    note = f"{missing} of {len(found)} without a value" if missing else ""
+    return Summary(variant, task, metric, float(array.mean()), interval, len(array), note)
+
+
+def weight(table: Table, metric: str, item: str) -> float:
+    """How much an item counts in the mean of a metric."""
+    return table.weights.get(item, 1.0) if metric in POOLED_BY_BYTES else 1.0
+
+
+# ── the style position ────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a variant's prose stands between other authors (0) and the author (1)."""
+
+    variant: str
+    value: float
+    interval: Interval
+    note: str = ""
+
+
+def positions(table: Table, variants: Sequence[str], metric: str = "authorship_logit") -> list[Position]:
+    """Style positions, intervals by bootstrap over prompts; NaN with a reason where it cannot be told.
+
+    Floor: the mean over the other authors' controls, each left out of the fit that scored it.
+    """
+    floors = sorted(name for name in table.values if name.startswith("other:"))
+    items = sorted(set(table.of("author", metric)).union(*(table.of(name, metric) for name in floors)))
+    if not items or not floors:
+        reason = "needs the controls author and other:*"
+        return [Position(v, math.nan, Interval(math.nan, math.nan), reason) for v in variants]
+    draw = np.random.default_rng(0).integers(0, len(items), size=(_RESAMPLES, len(items)))
+    author = _resampled(table.of("author", metric), items, draw)
+    floor_parts = [_resampled(table.of(name, metric), items, draw) for name in floors]
+    floor = Resampled(
+        float(np.mean([part.mean for part in floor_parts])),
+        np.mean([part.means for part in floor_parts], axis=0),
+    )
+    span = author.means - floor.means
+    decided = float(np.percentile(span, 2.5)) > 0
+    found = []
+    for variant in variants:
+        own = _resampled(table.of(variant, metric), items, draw)
+        if not decided or math.isnan(own.mean):
+            reason = "no valid answers" if decided else "cannot tell: author and others are not told apart"
+            found.append(Position(variant, math.nan, Interval(math.nan, math.nan), reason))
+            continue
+        value = (own.mean - floor.mean) / (author.mean - floor.mean)
+        low, high = np.nanpercentile((own.means - floor.means) / span, [2.5, 97.5])
+        note = "closer than the author: no credit" if value > 1 + 1e-9 else ""
+        found.append(Position(variant, value, Interval(float(low), float(high)), note))
+    return found
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A mean over prompts and the same mean over each resample of them, shape (resamples,)."""
+
+    mean: float
+    means: np.ndarray
+
+
+def _resampled(values: Mapping[str, float], items: Sequence[str], draw: np.ndarray) -> Resampled:
+    array = np.array([values.get(item, math.nan) for item in items])
+    if np.isnan(array).all():
+        return Resampled(math.nan, np.full(len(draw), math.nan))
+    taken = array[draw]
+    there = ~np.isnan(taken)
+    counts = there.sum(axis=1)
+    sums = np.where(there, taken, 0.0).sum(axis=1)
+    means = np.divide(sums, counts, out=np.full(len(draw), math.nan), where=counts > 0)
+    return Resampled(float(np.nanmean(array)), means)
+
+
+def ranking(found: Sequence[Position], failed: Iterable[str]) -> list[Position]:
+    """Positions from best to worst: capped at 1, and no variant that fails a gate above one that passes."""
+    barred = set(failed)
+
+    def rank(position: Position) -> tuple[bool, bool, float, bool]:
+        known = not math.isnan(position.value)
+        capped = min(position.value, 1.0) if known else 0.0
+        return (position.variant in barred, not known, -capped, position.variant != "author")
+
+    return sorted(found, key=rank)
+
+
+# ── gates ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def gates(table: Table, asked: Ask, variant: str) -> list[Gate]:
+    """Ceilings on rates, above the author's own; FAIL only where the whole interval is above."""
+    found = []
+    for metric, allowance in sorted(asked.suite.gates.items()):
+        values = [value for value in table.of(variant, metric).values() if not math.isnan(value)]
+        if not values:
+            continue
+        own = [value for value in table.of("author", metric).values() if not math.isnan(value)]
+        ceiling = allowance + (sum(own) / len(own) if own else 0.0)
+        bad = round(sum(values))
+        interval = wilson(bad, len(values))
+        outcome = "FAIL" if interval.low > ceiling else "pass" if interval.high < ceiling else "needs n"
+        found.append(Gate(variant, metric, bad / len(values), interval, ceiling, len(values), outcome))  # type: ignore[arg-type]
+    return found

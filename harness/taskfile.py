@@ -1,0 +1,88 @@
+"""A task: fifteen lines of YAML in lm-eval's format, read strictly.
+
+The same file runs under ``lm_eval --include_path tasks`` and under ``stylobench run``: the harness reads
+which metrics it reports and what it asks, lm-eval follows the ``!function`` names into this package.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from harness import shelves, yamlfile
+from harness.errors import ConfigurationError, YamlError, nearest
+from harness.yamlfile import Strict
+
+
+class MetricEntry(Strict):
+    """One line of lm-eval's ``metric_list``."""
+
+    metric: str
+    aggregation: str = "mean"
+    higher_is_better: bool = True
+
+
+class Metadata(Strict):
+    """What a reader of the report needs to know about a task; ``version`` goes into every score."""
+
+    version: str | int | float
+    title: str
+    question: str
+    target: Literal["higher", "lower", "toward_author"]
+    weakness: str
+    figure: Literal["intervals", "distribution", "rates", "wordcloud"] = "intervals"
+    needs: Literal["responses", "likelihoods"] = "responses"
+
+
+class Task(Strict):
+    """One task file. Only the keys the project uses are known; anything else is a fault."""
+
+    task: str
+    tag: str | tuple[str, ...] = "stylo"
+    custom_dataset: str
+    output_type: Literal["generate_until", "loglikelihood", "loglikelihood_rolling"]
+    test_split: str = "test"
+    doc_to_text: str = ""
+    doc_to_target: str = ""
+    target_delimiter: str = " "
+    process_results: str
+    generation_kwargs: dict[str, Any] = Field({})
+    metric_list: tuple[MetricEntry, ...] = Field(min_length=1)
+    metadata: Metadata
+
+    @property
+    def name(self) -> str:
+        """The short name used in suites: ``stylo_copying`` -> ``copying``."""
+        return self.task.removeprefix("stylo_")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(entry.metric for entry in self.metric_list)
+
+    @property
+    def version(self) -> str:
+        return str(self.metadata.version)
+
+
+def read_tasks(names: tuple[str, ...], workspace: Path) -> tuple[Task, ...]:
+    """The named tasks (short or full names) in the order given.
+
+    Raises:
+        YamlError: faults in a file, or two files that claim one task name.
+        ConfigurationError: a name no file has.
+    """
+    known: dict[str, Task] = {}
+    for path in shelves.list_yaml("tasks/stylo", workspace):
+        task = yamlfile.read(path, Task)
+        if task.name in known:
+            raise YamlError([f"{path.name}:1:1  task: {task.task} is already defined by another file"])
+        known[task.name] = task
+    chosen = []
+    for name in names:
+        short = name.removeprefix("stylo_")
+        if short not in known:
+            raise ConfigurationError(f"task {name!r} does not exist{nearest(short, known)}")
+        chosen.append(known[short])
+    return tuple(chosen)

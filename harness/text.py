@@ -1,0 +1,108 @@
+"""What a word, a sentence and a finished text are: one definition for every metric.
+
+raw page text --normalise--> text --sentences--> sentences --words--> tokens
+                                 \\--complete--> text up to its last full sentence
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+import unicodedata
+from typing import Any, Protocol
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
+_PUNCTUATION = str.maketrans(
+    {"‘": "'", "’": "'", "‚": "'", "‛": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'}
+    | {"‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-", "\u00ad": None, "\u200b": None}
+)
+_HYPHEN_AT_LINE_END = re.compile(r"(?<=[^\W\d_])-[ \t]*\n[ \t]*(?=[a-zà-öø-ÿ])")
+_SENTENCE_END = re.compile(r"[.!?][\"')\]]*(?=\s|$)")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:mr|mrs|ms|dr|st|messrs|hon|gen|col|no|vol|vs|etc|i\.e|e\.g)|\b[A-Za-z])\.$", re.I
+)
+
+
+class Punkt(Protocol):
+    """Anything that cuts text into sentences; nltk's ``PunktSentenceTokenizer`` is one."""
+
+    def tokenize(self, text: str) -> list[str]: ...
+
+
+def words(text: str) -> list[str]:
+    """Lower-cased Unicode words, inner apostrophes kept, digits and underscores never part of one.
+
+    >>> words("The Nation's 3 ships—don't_sink!")
+    ['the', "nation's", 'ships', "don't", 'sink']
+    """
+    return [match.group().lower().replace("’", "'") for match in _WORD.finditer(text)]
+
+
+def count_words(text: str) -> int:
+    """``len(words(text))`` without building the list of lower-cased words."""
+    return sum(1 for _ in _WORD.finditer(text))
+
+
+def normalise(text: str) -> str:
+    """NFKC, straight quotes, plain dashes, ligatures spelled out, end-of-line hyphens joined.
+
+    Line breaks are kept: whether a break ends a paragraph is the corpus builder's decision.
+    """
+    plain = text.translate(_LIGATURES)
+    plain = unicodedata.normalize("NFKC", plain)
+    plain = _HYPHEN_AT_LINE_END.sub("", plain.replace("\u00ad\n", "-\n"))
+    return plain.translate(_PUNCTUATION)
+
+
+def sentence_ends(text: str) -> list[int]:
+    """Offsets just past each full stop, question or exclamation mark that ends a sentence."""
+    ends = []
+    for match in _SENTENCE_END.finditer(text):
+        up_to_mark = text[max(0, match.start() - 8) : match.start() + 1]
+        if not _ABBREVIATION.search(up_to_mark):
+            ends.append(match.end())
+    return ends
+
+
+def sentences(text: str, punkt: Punkt | None = None) -> list[str]:
+    """The sentences of a text, stripped, in order.
+
+    With ``punkt`` (parameters trained on the author's own prose live in the reference set) nltk
+    decides; without, a full stop that is no abbreviation or initial does.
+    """
+    if punkt is not None:
+        return [piece.strip() for piece in punkt.tokenize(text) if piece.strip()]
+    bounds = [0, *sentence_ends(text), len(text)]
+    pieces = (text[start:end].strip() for start, end in itertools.pairwise(bounds))
+    return [piece for piece in pieces if piece]
+
+
+def complete(text: str) -> str:
+    """The text cut back to its last full sentence; unchanged (but stripped) where no sentence ends.
+
+    An answer that reached its token cap stops mid-sentence: that is a fact about length, and is
+    cut away before style is scored.
+    """
+    ends = sentence_ends(text)
+    return text[: ends[-1]].strip() if ends else text.strip()
+
+
+def cut_at_sentence(text: str, max_words: int) -> str:
+    """The longest run of whole leading sentences with at most ``max_words`` words (one at least)."""
+    kept: list[str] = []
+    total = 0
+    for sentence in sentences(text):
+        total += count_words(sentence)
+        if kept and total > max_words:
+            break
+        kept.append(sentence)
+    return " ".join(kept)
+
+
+def digest(value: Any, length: int = 64) -> str:
+    """sha256 of a text, or of any JSON value in canonical form (sorted keys, no spaces), as hex."""
+    raw = value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()[:length]

@@ -1,0 +1,248 @@
+"""Passages -> training examples, tokenised, masked and ordered once, kept under their digest.
+
+passages --build_examples--> ExampleSet --write_examples--> OUT/<digest>/examples.parquet, examples.json
+
+Every trainer reads the same file, so two backends given one recipe see identical data in one order.
+``split_first_sentence`` and ``continuation_prompt`` are also how benchmark prompts are worded: a model is
+asked what it was trained to answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from harness import text
+from harness.errors import ConfigurationError, StylobenchError
+from harness.training.chat import Masked, conversation, mask_response
+from harness.training.checkpoints import write_json
+from harness.types import Passage
+
+CONTINUATION = "Continue this passage:\n\n{first_sentence}"
+MAX_CUT = 0.01
+"""The share of target tokens that may fall beyond the maximum length before the set is refused."""
+
+Style = Literal["completion"]
+
+
+class Opening(NamedTuple):
+    """A passage in two parts: what the user shows and what the assistant writes."""
+
+    first: str
+    rest: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One conversation as trained on; ``labels`` are -100 outside the answer. ``passage``: its digest."""
+
+    input_ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    split: str
+    passage: str
+
+
+@dataclass(frozen=True)
+class ExampleSet:
+    """Examples in training order. ``digest``: sha256 over ids, labels, splits and their order.
+
+    ``n_target`` and ``n_cut`` count the target tokens kept and those beyond ``max_length``.
+    """
+
+    examples: tuple[Example, ...]
+    digest: str
+    style: str
+    system: str
+    max_length: int
+    seed: int
+    n_target: int
+    n_cut: int
+
+    def count(self, split: str) -> int:
+        """How many examples belong to a split."""
+        return sum(example.split == split for example in self.examples)
+
+
+def split_first_sentence(passage: str) -> Opening:
+    """The first sentence and the rest; a passage of one sentence is split after half its words.
+
+    Raises ConfigurationError for a text of fewer than two words: nothing of it would be left to write.
+    """
+    whole = passage.strip()
+    for end in text.sentence_ends(whole):
+        first, rest = whole[:end].strip(), whole[end:].strip()
+        if first and rest:
+            return Opening(first, rest)
+    pieces = whole.split()
+    if len(pieces) < 2:
+        raise ConfigurationError(f"a passage of one word cannot be continued: {whole!r}")
+    half = len(pieces) // 2
+    return Opening(" ".join(pieces[:half]), " ".join(pieces[half:]))
+
+
+def continuation_prompt(first_sentence: str) -> str:
+    """What the user says, in training and in the benchmark alike."""
+    return CONTINUATION.format(first_sentence=first_sentence)
+
+
+def build_examples(
+    passages: Sequence[Passage], *, tokenizer: Any, system: str, style: Style, max_length: int, seed: int
+) -> ExampleSet:
+    """One example for each train or validation passage, in the order of sha256(seed + passage digest).
+
+    That order is the training order: it does not depend on how the passages were listed, and dropping
+    some leaves the others in place. Held-out and guard passages are never made into examples.
+    Raises ConfigurationError where nothing is left to train on, where the chat template cannot be masked,
+    or where more than 1 % of the target tokens lie beyond ``max_length``.
+    """
+    if style != "completion":
+        raise ConfigurationError(f"unknown style of examples {style!r}; have 'completion'")
+    used = [passage for passage in passages if passage.split in ("train", "validation")]
+    used.sort(key=lambda passage: text.digest(f"{seed}{passage.digest}"))
+    if not any(passage.split == "train" for passage in used):
+        raise ConfigurationError("the corpus has no train passages, so there is nothing to train on")
+
+    masked = [_mask(passage, tokenizer, system, max_length) for passage in used]
+    n_target, n_cut = sum(each.n_target for each in masked), sum(each.n_cut for each in masked)
+    if n_cut > MAX_CUT * (n_target + n_cut):
+        n_short = sum(each.n_cut > 0 for each in masked)
+        longest = max(len(each.input_ids) + each.n_cut for each in masked)
+        share = n_cut / (n_target + n_cut)
+        raise ConfigurationError(
+            f"{n_cut:,} of {n_target + n_cut:,} target tokens ({share:.1%}), in {n_short} of {len(masked)} "
+            f"examples, lie beyond seq_len {max_length}; use shorter passages or seq_len {longest}"
+        )
+    examples = tuple(
+        Example(tuple(each.input_ids), tuple(each.labels), passage.split, passage.digest)
+        for passage, each in zip(used, masked, strict=True)
+        if each.n_target  # an example cut back to its prompt teaches nothing
+    )
+    return ExampleSet(examples, _digest(examples), style, system, max_length, seed, n_target, n_cut)
+
+
+def write_examples(examples: ExampleSet, out: Path) -> Path:
+    """Write ``<out>/<digest>`` and return it; a folder that is there already holds the same and is kept."""
+    import pyarrow
+    import pyarrow.parquet
+
+    folder = out / examples.digest
+    if folder.is_dir():
+        return folder
+    out.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=".examples-", dir=out))
+    try:
+        ids = pyarrow.list_(pyarrow.int32())
+        columns = {
+            "input_ids": pyarrow.array([example.input_ids for example in examples.examples], ids),
+            "labels": pyarrow.array([example.labels for example in examples.examples], ids),
+            "split": pyarrow.array([example.split for example in examples.examples], pyarrow.string()),
+            "passage": pyarrow.array([example.passage for example in examples.examples], pyarrow.string()),
+        }
+        pyarrow.parquet.write_table(pyarrow.table(columns), building / "examples.parquet")
+        facts = {
+            name: getattr(examples, name) for name in ("digest", "style", "system", "max_length", "seed")
+        }
+        facts |= {"n_target": examples.n_target, "n_cut": examples.n_cut}
+        facts |= {"train": examples.count("train"), "validation": examples.count("validation")}
+        write_json(building / "examples.json", facts)
+        building.chmod(0o755)
+        try:
+            building.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return folder
+
+
+def load_examples(folder: Path) -> ExampleSet:
+    """Read an artefact back. Raises StylobenchError where the file does not have the digest it states."""
+    import pyarrow.parquet
+
+    facts = json.loads((folder / "examples.json").read_text(encoding="utf-8"))
+    rows = pyarrow.parquet.read_table(folder / "examples.parquet").to_pylist()
+    examples = tuple(
+        Example(tuple(row["input_ids"]), tuple(row["labels"]), row["split"], row["passage"]) for row in rows
+    )
+    if _digest(examples) != facts["digest"]:
+        raise StylobenchError(f"{folder / 'examples.parquet'} is damaged; delete {folder} and train again")
+    return ExampleSet(
+        examples=examples,
+        **{
+            name: facts[name]
+            for name in ("digest", "style", "system", "max_length", "seed", "n_target", "n_cut")
+        },
+    )
+
+
+def prepare_examples(
+    passages: Sequence[Passage],
+    *,
+    base_path: Path,
+    base_digest: str,
+    system: str,
+    style: Style,
+    max_length: int,
+    seed: int,
+    out: Path,
+) -> Path:
+    """The artefact folder for these inputs, built on first use and found again without a tokenizer.
+
+    ``<out>/requests/<digest of the inputs>.json`` remembers which folder the inputs led to, so that a second
+    training run starts without importing transformers. Errors are those of ``build_examples``.
+    """
+    asked = text.digest(
+        {
+            "passages": sorted([passage.digest, passage.split] for passage in passages),
+            "base": base_digest,
+            "wording": CONTINUATION,
+            "settings": [system, style, max_length, seed],
+        }
+    )
+    request = out / "requests" / f"{asked[:32]}.json"
+    if request.is_file():
+        folder = out / str(json.loads(request.read_text(encoding="utf-8"))["examples"])
+        if folder.is_dir():
+            return folder
+    examples = build_examples(
+        passages,
+        tokenizer=load_tokenizer(base_path),
+        system=system,
+        style=style,
+        max_length=max_length,
+        seed=seed,
+    )
+    folder = write_examples(examples, out)
+    write_json(request, {"examples": folder.name})
+    return folder
+
+
+def load_tokenizer(base_path: Path) -> Any:
+    """The base's tokenizer, from its folder alone."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(base_path, local_files_only=True)
+
+
+def _mask(passage: Passage, tokenizer: Any, system: str, max_length: int) -> Masked:
+    opening = split_first_sentence(passage.text)
+    messages = conversation(system, continuation_prompt(opening.first), opening.rest)
+    return mask_response(tokenizer, messages, max_length)
+
+
+def _digest(examples: Sequence[Example]) -> str:
+    running = hashlib.sha256()
+    for example in examples:
+        running.update(
+            json.dumps([example.input_ids, example.labels, example.split, example.passage]).encode("utf-8")
+        )
+    return running.hexdigest()

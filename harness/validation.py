@@ -1,0 +1,105 @@
+"""Every YAML file of a workspace read strictly, and every task tried on one example and a dummy answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import reference as references
+from harness import shelves
+from harness.corpusfile import read_author
+from harness.errors import MissingPrerequisiteError, StylobenchError
+from harness.measures import VERSIONS, Answer, measure
+from harness.plan import messages
+from harness.recipe import find_trainer, read_recipe
+from harness.reference import Reference
+from harness.score import LIKELIHOOD_VERSIONS
+from harness.suite import read_suite
+from harness.taskfile import Task, read_tasks
+
+DUMMY = "The Nation must keep its word, and it must be strong enough to keep it. " * 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One file: ``ok`` or what is wrong with it, and for a task one example."""
+
+    file: str
+    result: str
+    example: str = ""
+
+
+def check_workspace(workspace: Path) -> list[Finding]:
+    """All recipes, corpora, suites and tasks, each read on its own so that one fault hides no other."""
+    findings = []
+    shelf: Callable[[str], list[Path]] = lambda name: shelves.list_yaml(name, workspace)  # noqa: E731
+    for path in shelf("trainers/recipes"):
+        findings.append(_tried(path, lambda p=path: _recipe(p, workspace)))  # type: ignore[misc]
+    for path in shelf("trainers/corpora"):
+        findings.append(_tried(path, lambda p=path: _author(p, workspace)))  # type: ignore[misc]
+    for path in shelf("tasks/suites"):
+        findings.append(_tried(path, lambda p=path: _suite(p, workspace)))  # type: ignore[misc]
+    for path in shelf("tasks/stylo"):
+        findings.append(_tried(path, lambda p=path: _task(p, workspace)))  # type: ignore[misc]
+    return findings
+
+
+def _tried(path: Path, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(path.name, "ok", check())
+    except StylobenchError as error:
+        return Finding(path.name, str(error))
+
+
+def _recipe(path: Path, workspace: Path) -> str:
+    found, recipe = read_recipe(str(path), workspace)
+    find_trainer(recipe, found, workspace)
+    return f"{recipe.base} on {recipe.corpus}"
+
+
+def _author(path: Path, workspace: Path) -> str:
+    author = read_author(path.stem, workspace)
+    for number in author.versions:
+        author.resolve(number)
+    return f"{author.author}, {len(author.versions)} versions"
+
+
+def _suite(path: Path, workspace: Path) -> str:
+    suite = read_suite(str(path), workspace)
+    return f"{len(read_tasks(suite.tasks, workspace))} tasks"
+
+
+def _task(path: Path, workspace: Path) -> str:
+    (task,) = read_tasks((path.stem,), workspace)
+    for metric in task.metrics:
+        if metric not in VERSIONS and metric not in LIKELIHOOD_VERSIONS:
+            from harness.errors import ConfigurationError, nearest
+
+            known = [*VERSIONS, *LIKELIHOOD_VERSIONS]
+            raise ConfigurationError(f"{path.name}: metric {metric!r} does not exist{nearest(metric, known)}")
+    return _example(task, workspace)
+
+
+def _example(task: Task, workspace: Path) -> str:
+    """One rendered request of the task and, for answers, the dummy's scores."""
+    reference = _any_reference(workspace)
+    if reference is None:
+        return "no author is prepared: read only"
+    if task.metadata.needs == "likelihoods":
+        return f"reads {reference.documents[0].text[:50]!r}"
+    prompt = reference.prompts[0]
+    asked = messages(reference.persona, prompt.text)[-1]["content"]
+    (scores,) = measure([Answer(prompt, DUMMY, "stop", 40, 160)], reference, reference.persona)
+    shown = [f"{m} {scores[m].value:.3g}" for m in task.metrics if not math.isnan(scores[m].value)]
+    return f"{asked[:50]!r} -> {', '.join(shown) or 'no value'}"
+
+
+def _any_reference(workspace: Path) -> Reference | None:
+    for path in sorted(references.folder_of("", workspace).glob("*/reference.json")):
+        try:
+            return references.load(path.parent.name, workspace)
+        except MissingPrerequisiteError:
+            continue
+    return None

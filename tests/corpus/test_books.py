@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.corpus.books import find_books, read_book
+from harness.errors import BookError, ConfigurationError
+from harness.text import words
+
+
+def test_plain_text_becomes_pages_at_paragraph_ends(tmp_path: Path) -> None:
+    paragraphs = [f"Paragraph {number}. " + "word " * 90 for number in range(20)]
+    path = tmp_path / "book.txt"
+    path.write_text("\n\n".join(paragraphs))
+    book = read_book(path)
+    counts = [len(words(page.text)) for page in book.pages]
+    assert len(counts) == 4
+    assert all(300 <= count <= 500 for count in counts)
+    assert words("\n".join(page.text for page in book.pages)) == words("\n\n".join(paragraphs))
+    assert all(page.lines[0].startswith("Paragraph") for page in book.pages)
+
+
+def test_markdown_headings_are_chapters_on_fresh_pages(tmp_path: Path) -> None:
+    path = tmp_path / "book.md"
+    path.write_text("# One\n\nSome words.\n\n# Two\n\nMore words.")
+    book = read_book(path)
+    assert book.chapters == ((1, "One"), (2, "Two"))
+    assert book.pages[1].lines == ("Two", "", "More words.")
+
+
+def test_wrong_encoding_names_line_and_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "latin.txt"
+    path.write_bytes("fine\nna\xefve".encode("latin-1"))
+    with pytest.raises(BookError, match=r"latin\.txt: is not UTF-8 \(line 2\); convert it.*iconv"):
+        read_book(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [("a.txt", b" \n ", "empty"), ("a.txt", b"a\x00b", "binary"), ("a.docx", b"PK", r"no reader for \.docx")],
+)
+def test_what_cannot_be_read(tmp_path: Path, name: str, content: bytes, problem: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BookError, match=problem):
+        read_book(tmp_path / name)
+
+
+def test_patterns_find_each_book_once_and_sorted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("b.pdf", "a.txt", "notes.doc"):
+        (tmp_path / name).write_text("x")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    expected = [tmp_path / "a.txt", tmp_path / "b.pdf"]
+    assert find_books(["*.pdf", "~/a.txt", "b.*"], tmp_path) == expected
+    assert find_books(["."], tmp_path) == [tmp_path / "." / p.name for p in expected]
+
+
+def test_a_pattern_that_names_nothing_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "heretics.pdf").write_text("x")
+    with pytest.raises(ConfigurationError, match=r"'heretic\.pdf', did you mean 'heretics\.pdf'"):
+        find_books(["heretic.pdf"], tmp_path)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from harness.corpus.layout import NOTE_RULE
+from harness.corpus.prose import is_heading, join, paragraphs, running_lines, split_notes, without_furniture
+from harness.types import LabelledPage, Page
+
+
+def _labelled(*pages: tuple[str, ...], roles: tuple[str, ...] = ()) -> tuple[LabelledPage, ...]:
+    named = roles or ("body",) * len(pages)
+    return tuple(
+        LabelledPage(Page("b", number, lines), role, "")
+        for number, (lines, role) in enumerate(zip(pages, named, strict=True), start=1)
+    )
+
+
+def _texts(*pages: tuple[str, ...]) -> list[str]:
+    return [paragraph.text for paragraph in paragraphs(_labelled(*pages), {"body"})]
+
+
+def test_running_heads_and_folios_go_the_text_stays() -> None:
+    pages = tuple(
+        Page("b", n, ("THE BOOK", "", f"Line {word} of the text.", f"Part {word} goes on.", "", f"  {n}"))
+        for n, word in enumerate(("one", "two", "three"), start=1)
+    )
+    running = running_lines(pages)
+    assert without_furniture(pages[0], running) == ("Line one of the text.", "Part one goes on.")
+    twice = running_lines(pages[:2])
+    assert "THE BOOK" in without_furniture(pages[0], twice)
+
+
+def test_a_broken_word_is_joined_only_where_it_is_known() -> None:
+    known = frozenset({"government", "known"})
+    assert join("the govern-", "ment is", known) == "the government is"
+    assert join("a well-", "known man", known) == "a well-known man"
+    assert join("so much\u00ad", "ness", known) == "so muchness"
+    assert join("the men—", "and women", known) == "the men—and women"
+
+
+def test_lines_become_paragraphs_over_the_page_break() -> None:
+    first = ("  It was the best of all", "years for the govern-")
+    second = ("ment of the people. So", "it ended.", "  A new start of the", "government.")
+    assert _texts(first, second) == [
+        "It was the best of all years for the government of the people. So it ended.",
+        "A new start of the government.",
+    ]
+
+
+def test_an_indent_at_the_top_of_a_page_starts_a_paragraph() -> None:
+    assert _texts(("  One line", "ends here."), ("  Two begins", "here.")) == [
+        "One line ends here.",
+        "Two begins here.",
+    ]
+
+
+def test_footnotes_stand_apart_and_their_marks_go() -> None:
+    page = (
+        "  The law was passed.⁴ It", "is a just law.", "", NOTE_RULE, "⁴ In the year before.", "", "  12",
+    )  # fmt: skip
+    found = paragraphs(_labelled(page), None)
+    assert [(p.role, p.text) for p in found] == [
+        ("body", "The law was passed. It is a just law."),
+        ("notes", "4 In the year before."),
+    ]
+    assert split_notes(("text " * 9, "more.", "", "3 A note."))[1] == ("3 A note.",)
+
+
+def test_a_note_does_not_part_the_paragraph_that_runs_on() -> None:
+    first = ("  The law was", NOTE_RULE, "1 A note.")
+    assert _texts(first, ("passed at last.",)) == ["The law was passed at last."]
+
+
+def test_headings_name_the_chapter_and_leave_the_prose() -> None:
+    page = (
+        "  CHAPTER IV",
+        "",
+        "  Of the forests",
+        "",
+        "The trees are",
+        "felled.",
+        "",
+        "  THE NAVY.",
+        "",
+        "Ships sail.",
+    )
+    found = paragraphs(_labelled(page), {"body"})
+    assert [(p.chapter, p.text) for p in found] == [
+        ("CHAPTER IV Of the forests", "The trees are felled."),
+        ("THE NAVY.", "Ships sail."),
+    ]
+
+
+def test_the_outline_names_a_chapter_whose_heading_is_not_printed() -> None:
+    labelled = _labelled(("  Words of one.",), ("  Words of two.",))
+    found = paragraphs(labelled, {"body"}, ((1, "One"), (2, "Two")))
+    assert [p.chapter for p in found] == ["One", "Two"]
+
+
+def test_an_index_keeps_its_lines() -> None:
+    labelled = _labelled(
+        ("  Prose here.",), ("INDEX", "Army, 1, 2", "  regular, 3", "", "  9"), roles=("body", "index")
+    )
+    everything = paragraphs(labelled, None)
+    assert everything[1].text == "INDEX\nArmy, 1, 2\nregular, 3"
+    assert [p.role for p in paragraphs(labelled, {"body"})] == ["body"]
+
+
+def test_ligatures_and_quotes_are_plain() -> None:
+    assert _texts(("  “The ﬁrst oﬃce,” he said.",)) == ['"The first office," he said.']
+
+
+def test_headings() -> None:
+    assert is_heading("THE COURTS.")
+    assert is_heading("Chapter IV")
+    assert not is_heading("Chapter and verse were given.")
+    assert not is_heading("I.")

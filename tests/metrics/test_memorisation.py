@@ -1,0 +1,77 @@
+import math
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.metrics.memorisation import CopyIndex, is_copied
+
+TRAIN = list("abcdefg")
+ANSWER = list("xbcdeyab")
+
+
+def test_worked_example() -> None:
+    index = CopyIndex([TRAIN])
+    assert index.match_lengths(ANSWER).tolist() == [0, 4, 3, 2, 1, 0, 2, 1]
+    assert index.longest_run(ANSWER) == 4
+    assert index.novelty(ANSWER, 2) == pytest.approx(3 / 7)
+    assert index.coverage(ANSWER, 2) == pytest.approx(6 / 8)
+
+
+def test_ngrams_of_the_prompt_do_not_count() -> None:
+    index = CopyIndex([TRAIN])
+    prompt = list("bcde")
+    assert index.longest_run(ANSWER, prompt) == 2
+    assert index.novelty(ANSWER, 2, prompt) == pytest.approx(6 / 7)
+    assert index.coverage(ANSWER, 2, prompt) == pytest.approx(2 / 8)
+    assert index.longest_run(list("bcdef"), prompt) == 5  # goes on where the prompt stops
+
+
+tokens = st.lists(st.sampled_from("abc"), max_size=25)
+
+
+@given(st.lists(tokens, max_size=4), tokens)
+def test_match_lengths_are_those_of_a_naive_search(documents: list[list[str]], answer: list[str]) -> None:
+    joined = ["".join(document) for document in documents]
+    text = "".join(answer)
+    naive = [
+        max((k for k in range(len(text) - i + 1) if any(text[i : i + k] in d for d in joined)), default=0)
+        for i in range(len(text))
+    ]
+    assert CopyIndex(documents).match_lengths(answer).tolist() == naive
+
+
+def test_a_match_does_not_cross_documents() -> None:
+    index = CopyIndex([["a", "b"], ["c", "d"]])
+    assert index.longest_run(["a", "b", "c", "d"]) == 2
+
+
+def test_pasted_half_pasted_and_fresh_text() -> None:
+    draw = random.Random(1)
+    vocabulary = [f"w{i}" for i in range(300)]
+    book = [draw.choice(vocabulary) for _ in range(20_000)]
+    fresh = [draw.choice(vocabulary) for _ in range(350)]
+    index = CopyIndex([book[:10_000], book[10_000:]])
+    pasted = book[5000:5350]
+    assert index.longest_run(pasted) == 350
+    assert index.coverage(pasted) == 1
+    assert 175 <= index.longest_run(pasted[:175] + fresh[:175]) <= 178
+    assert index.longest_run(fresh) <= 4
+    assert index.novelty(fresh, 8) == 1
+    assert is_copied(index.longest_run(pasted), math.nan)
+    assert not is_copied(index.longest_run(fresh), index.coverage(fresh))
+
+
+def test_rule_and_missing_values() -> None:
+    assert is_copied(50, 0.0)
+    assert is_copied(8, 0.3)
+    assert not is_copied(49, 0.29)
+    index = CopyIndex([TRAIN])
+    assert index.longest_run([]) == 0
+    assert math.isnan(index.coverage(["a"] * 7))
+    assert math.isnan(index.novelty([], 1))
+    assert np.array_equal(CopyIndex([]).match_lengths(["a"]), [0])
+    with pytest.raises(ValueError, match="n >= 1"):
+        index.novelty(ANSWER, 0)

@@ -1,0 +1,212 @@
+"""The trainer as a program, on a tiny Llama: the record it leaves, and going on after a kill.
+
+A child process costs some ten seconds of imports, so three runs are shared by all tests: one whole, one
+killed between two checkpoints, and its continuation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from tiny_llama import SENTENCES, build_tiny_llama
+
+from harness import text
+from harness.errors import StylobenchError
+from harness.training.examples import build_examples, continuation_prompt, load_tokenizer, write_examples
+from harness.training.launch import Lora, TrainingSpec, train
+from harness.types import Passage
+
+TRAINER = Path(__file__).parents[2] / "trainers" / "peft_lora.py"
+
+# The trainer, made to die without warning in the middle of step 5, which is past the checkpoint of step 4.
+DIES_AT_STEP_5 = f"""
+import importlib.util, os, signal, sys
+spec = importlib.util.spec_from_file_location("peft_lora", {str(TRAINER)!r})
+trainer = importlib.util.module_from_spec(spec)
+sys.modules["peft_lora"] = trainer
+spec.loader.exec_module(trainer)
+said = trainer.say
+def say(events, event, **facts):
+    said(events, event, **facts)
+    if event == "step" and facts["step"] == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+trainer.say = say
+sys.exit(trainer.main(sys.argv[1:]))
+"""
+
+
+class Runs(NamedTuple):
+    spec: TrainingSpec
+    whole: dict[str, Any]
+    events: list[dict[str, Any]]
+    killed: str
+    resumed: dict[str, Any]
+    resumed_events: list[dict[str, Any]]
+    resumed_spec: TrainingSpec
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    folder = tmp_path_factory.mktemp("peft_lora")
+    base = build_tiny_llama(folder / "base")
+    passages = []
+    for n in range(16):
+        words = f"{SENTENCES[n % 6]} {SENTENCES[(n + n // 6 + 1) % 6]} Number {n}."
+        split = "validation" if n >= 13 else "train"
+        passages.append(Passage("1901", n, "body", words, text.count_words(words), text.digest(words), split))
+    examples = build_examples(
+        passages,
+        tokenizer=load_tokenizer(base),
+        system="Be brief.",
+        style="completion",
+        max_length=200,
+        seed=0,
+    )
+    spec = TrainingSpec(
+        base_path=str(base),
+        base_name="tiny",
+        base_digest="b",
+        examples=str(write_examples(examples, folder / "examples")),
+        out=str(folder / "whole"),
+        corpus="roosevelt",
+        version=2,
+        lora=Lora(r=4, alpha=8, dropout=0.2),  # dropout, so that resuming needs the random state too
+        steps=7,
+        batch=2,
+        accumulation=2,
+        seq_len=200,
+        lr=0.01,
+        schedule="cosine",
+        warmup_steps=2,
+        seed=3,
+        save_steps=2,
+        dtype="float32",
+        system="Be brief.",
+        sample_prompts=tuple(continuation_prompt(sentence) for sentence in SENTENCES[:3]),
+    )
+    events: list[dict[str, Any]] = []
+    whole = train(spec, trainer=TRAINER, on_event=events.append)
+
+    broken = dataclasses.replace(spec, out=str(folder / "broken"))
+    deadly = folder / "deadly.py"
+    deadly.write_text(DIES_AT_STEP_5)
+    with pytest.raises(StylobenchError) as killed:
+        train(broken, trainer=deadly)
+    # What a kill during the writing of a checkpoint leaves behind: a newer folder without its marker.
+    half = folder / "broken" / "checkpoints" / spec.digest()[:16] / "checkpoint-6"
+    half.mkdir()
+    (half / "trainer_state.json").write_text("{")
+    resumed_events: list[dict[str, Any]] = []
+    resumed = train(broken, trainer=TRAINER, on_event=resumed_events.append)
+    return Runs(spec, whole, events, str(killed.value), resumed, resumed_events, broken)
+
+
+def test_record_says_what_was_done(runs: Runs) -> None:
+    record = runs.whole
+    assert (record["base"], record["base_digest"]) == ("tiny", "b")
+    assert (record["corpus"], record["version"], record["seed"]) == ("roosevelt", 2, 3)
+    assert record["examples_digest"] == Path(runs.spec.examples).name
+    assert (record["steps"], record["train_examples"], record["validation_examples"]) == (7, 13, 3)
+    assert record["epochs"] == pytest.approx(28 / 13)
+    # q, k, v, o are 32x32, gate and up 32x64, down 64x32: r (in + out) parameters each, in two layers.
+    assert record["trainable_parameters"] == 2 * 4 * (4 * 64 + 3 * 96)
+    assert record["minutes"] > 0
+    assert record["peak_memory_gb"] > 0.05
+    assert {"torch", "transformers", "peft", "trl"} <= record["versions"].keys()
+    assert record["versions"]["trl"] == "1.14.2"
+
+
+def test_losses_are_under_honest_names(runs: Runs) -> None:
+    record = runs.whole
+    curve = [loss for _, loss in record["loss_curve"]]
+    assert [step for step, _ in record["loss_curve"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert record["mean_loss"] == pytest.approx(sum(curve) / 7)
+    assert record["final_loss"] == curve[-1]
+    assert curve[-1] < curve[0]
+    before, after = record["validation_loss"]["before"], record["validation_loss"]["after"]
+    assert before == pytest.approx(math.log(400), abs=0.5)  # a random model knows nothing but the vocabulary
+    assert after < before
+
+
+def test_samples_are_before_and_after(runs: Runs) -> None:
+    samples = runs.whole["samples"]
+    assert [sample["prompt"] for sample in samples] == list(runs.spec.sample_prompts)
+    assert any(sample["before"] != sample["after"] for sample in samples)
+    assert all(sample["before"] and "<|im_" not in sample["before"] for sample in samples)
+
+
+def test_adapter_is_safetensors_with_no_path_of_this_machine(runs: Runs) -> None:
+    adapter = Path(runs.spec.out) / "adapter"
+    assert sorted(path.name for path in adapter.iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "tiny"
+    assert config["target_modules"] == sorted(config["target_modules"])
+    size = (adapter / "adapter_model.safetensors").stat().st_size
+    assert runs.whole["adapter_mb"] == pytest.approx(size / 1e6)
+
+
+def test_saved_adapter_gives_the_recorded_validation_loss(runs: Runs) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from harness.training.examples import load_examples
+
+    base = AutoModelForCausalLM.from_pretrained(runs.spec.base_path, dtype=torch.float32)
+    model = PeftModel.from_pretrained(base, Path(runs.spec.out) / "adapter").eval()
+    total, n_tokens = 0.0, 0
+    for example in load_examples(Path(runs.spec.examples)).examples:
+        if example.split == "validation":
+            ids, labels = torch.tensor([example.input_ids]), torch.tensor([example.labels])
+            with torch.inference_mode():
+                mean = float(model(input_ids=ids, labels=labels).loss)
+            here = sum(label != -100 for label in example.labels)
+            total, n_tokens = total + mean * here, n_tokens + here
+    assert runs.whole["validation_loss"]["after"] == pytest.approx(total / n_tokens, abs=1e-5)
+
+
+def test_events_tell_the_run(runs: Runs) -> None:
+    assert runs.events[0] == {"event": "start", "steps": 7, "step": 0, "resumed": False}
+    steps = [event for event in runs.events if event["event"] == "step"]
+    assert [event["step"] for event in steps] == [1, 2, 3, 4, 5, 6, 7]
+    assert all(event["steps"] == 7 and event["seconds"] > 0 for event in steps)
+    assert runs.events[-1]["event"] == "done"
+
+
+def test_stderr_is_quiet(runs: Runs) -> None:
+    assert (Path(runs.spec.out) / "trainer.log").read_text() == ""
+
+
+def test_checkpoints_are_gone_once_the_record_is_there(runs: Runs) -> None:
+    assert not (Path(runs.spec.out) / "checkpoints").exists()
+
+
+def test_killed_run_says_it_was_killed(runs: Runs) -> None:
+    assert "was killed" in runs.killed
+
+
+def test_resumed_run_ends_as_the_uninterrupted_one(runs: Runs) -> None:
+    assert runs.resumed["resumed_from"] == 4
+    assert runs.resumed_events[0] == {"event": "start", "steps": 7, "step": 4, "resumed": True}
+    assert [event["step"] for event in runs.resumed_events if event["event"] == "step"] == [5, 6, 7]
+    assert runs.resumed["loss_curve"][:4] == runs.whole["loss_curve"][:4]
+    assert runs.resumed["final_loss"] == pytest.approx(runs.whole["final_loss"], abs=1e-6)
+    assert runs.resumed["mean_loss"] == pytest.approx(runs.whole["mean_loss"], abs=1e-6)
+    assert runs.resumed["validation_loss"]["after"] == pytest.approx(
+        runs.whole["validation_loss"]["after"], abs=1e-6
+    )
+
+
+def test_same_spec_is_not_trained_again(runs: Runs) -> None:
+    def refuse(event: dict[str, Any]) -> None:
+        raise AssertionError(f"the trainer was started: {event}")
+
+    assert train(runs.resumed_spec, trainer=TRAINER, on_event=refuse) == runs.resumed

@@ -24,6 +24,7 @@ import numpy as np
 from harness import summaries
 from harness.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_REGRESSION, ConfigurationError
 from harness.plan import Ask
+from harness.score import LIKELIHOOD_VERSIONS
 from harness.statistics import bootstrap_interval, holm, minimal_detectable_effect, paired_test, sample_size
 from harness.summaries import Table
 from harness.types import Direction, Gate, Interval, Outcome, Variant, Verdict
@@ -184,7 +185,7 @@ def _judge(
     enough = not reasons and n >= 2
     interval = bootstrap_interval(d) if enough else Interval(math.nan, math.nan)
     p_value = paired_test(d, np.zeros(n)).p if outcome == "inconclusive" else math.nan
-    is_block = metric not in asked.reference.margins or metric in ("bits_per_byte", "author_specific_gain")
+    is_block = metric in LIKELIHOOD_VERSIONS
     verdict = Verdict(
         metric=metric,
         task=table.task_of.get(metric, ""),
@@ -252,6 +253,17 @@ def _direction(target: Direction, higher_is_better: bool) -> Direction:
     return "higher" if higher_is_better else "lower"
 
 
+def headlines(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Primaries, and of every other task the first metric: what fits a screen."""
+    told = {v.task for v in verdicts if v.primary}
+    shown = []
+    for verdict in verdicts:
+        if verdict.primary or verdict.task not in told:
+            shown.append(verdict)
+            told.add(verdict.task)
+    return shown
+
+
 def _obstacles(
     p: Pair, metric: str, table: Table, base: Mapping[str, float], new: Mapping[str, float]
 ) -> list[str]:
@@ -293,6 +305,11 @@ NAMES = {
     "copied": "copied answers",
     "invalid": "invalid answers",
     "leak": "leaks",
+    "words": "words in an answer",
+    "sentence_words": "words in a sentence",
+    "mattr": "MATTR",
+    "tfidf_nearest": "TF-IDF to the nearest passage",
+    "tfidf_centroid": "TF-IDF to the centre",
 }
 
 

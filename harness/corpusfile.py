@@ -11,10 +11,11 @@ versions:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from harness import shelves, yamlfile
 from harness.errors import ConfigurationError
@@ -43,12 +44,6 @@ class Version(Strict):
     overlap: int = Field(50, ge=0)
     keep: Literal["everything", "body"] = "body"
     dose: Dose | None = None
-
-    @model_validator(mode="after")
-    def _overlap_fits(self) -> Version:
-        if self.overlap * 2 > self.words:
-            raise ValueError(f"overlap {self.overlap} is more than half of words {self.words}")
-        return self
 
 
 class VersionLine(Version):
@@ -83,6 +78,12 @@ class AuthorFile(Strict):
         for number, line in versions.items():
             if line.from_ is not None and not 0 < line.from_ < number:
                 raise ValueError(f"version {number}: from {line.from_} is not an earlier version")
+            # Only once inherited values are filled in is it known whether the two fit each other.
+            whole = _resolved(versions, number)
+            if whole.overlap * 2 > whole.words:
+                raise ValueError(
+                    f"version {number}: overlap {whole.overlap} is more than half of words {whole.words}"
+                )
         return versions
 
     def system_prompt(self) -> str:
@@ -98,10 +99,14 @@ class AuthorFile(Strict):
         if number not in self.versions:
             have = ", ".join(f"@{n}" for n in sorted(self.versions))
             raise ConfigurationError(f"version {number} does not exist; have {have}")
-        line = self.versions[number]
-        own = {key: getattr(line, key) for key in line.model_fields_set if key not in ("from_", "from")}
-        parent = {} if line.from_ is None else self.resolve(line.from_).model_dump()
-        return Version.model_validate(parent | {k: _dump(v) for k, v in own.items()})
+        return _resolved(self.versions, number)
+
+
+def _resolved(versions: Mapping[int, VersionLine], number: int) -> Version:
+    line = versions[number]
+    own = {key: getattr(line, key) for key in line.model_fields_set if key not in ("from_", "from")}
+    parent = {} if line.from_ is None else _resolved(versions, line.from_).model_dump()
+    return Version.model_validate(parent | {k: _dump(v) for k, v in own.items()})
 
 
 def _dump(value: Any) -> Any:

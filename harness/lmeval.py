@@ -127,7 +127,7 @@ tfidf_similarity = _of_answers("tfidf_nearest", "tfidf_centroid")
 keyword_usage = _of_answers("keyword_density")
 word_cloud = _of_answers("keyword_coverage")
 lexical_variety = _of_answers("type_token_ratio", "mattr")
-response_length = _of_answers("words")
+response_length = _of_answers("words", "sentence_words")
 relevance = _of_answers("question_reciprocal_rank")
 
 

@@ -20,6 +20,12 @@ from harness.models import controls
 from harness.reference import Margins, Reference
 
 BITS_PER_BYTE = 0.01
+IN_BITS_PER_BYTE = (
+    "bits_per_byte",
+    "author_specific_gain",
+    "bits_per_byte_in_template",
+    "bits_per_byte_others",
+)
 SMALLEST_RATE = 0.02
 """The author copies and loops never, so a rate's margin would be 0: two answers in a hundred instead."""
 
@@ -28,7 +34,7 @@ def margins_of(reference: Reference) -> Margins:
     """Margins and AUCs of every text metric for one author."""
     author = _measured("author", reference)
     others = [row for name in sorted(reference.others) for row in _measured(f"other:{name}", reference)]
-    margins = {"bits_per_byte": BITS_PER_BYTE, "author_specific_gain": BITS_PER_BYTE}
+    margins = dict.fromkeys(IN_BITS_PER_BYTE, BITS_PER_BYTE)
     audit = {}
     for metric in VERSIONS:
         mine = _finite([row[metric] for row in author])

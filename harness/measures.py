@@ -16,6 +16,7 @@ from harness.metrics.attribution import AuthorshipClassifier
 from harness.metrics.keyness import keyword_coverage, keyword_density
 from harness.metrics.lexical import mattr, type_token_ratio
 from harness.metrics.memorisation import is_copied
+from harness.metrics.profile import sentence_lengths
 from harness.metrics.relevance import question_rank
 from harness.metrics.validity import Validity, check_validity
 from harness.reference import Fitted, Reference
@@ -25,12 +26,15 @@ from harness.types import Finish, Prompt, Score
 VERSIONS: dict[str, str] = {
     "invalid": "1", "leak": "1", "truncated": "1", "mid_sentence_start": "1", "short": "1",
     "copied": "1", "longest_run": "1", "coverage_8": "1", "novelty_4": "1",
-    "words": "1", "type_token_ratio": "1", "mattr": "1",
+    "words": "1", "sentence_words": "1", "type_token_ratio": "1", "mattr": "1",
     "tfidf_nearest": "1", "tfidf_centroid": "1", "keyword_density": "1", "keyword_coverage": "1",
     "authorship_logit": "1", "authorship_plain": "1", "authorship_masked": "1",
     "question_reciprocal_rank": "1",
 }  # fmt: skip
 """Metric name -> version. A version goes into every score; raising it rescores, and costs no inference."""
+
+NOT_APPLICABLE = "not applicable"
+"""How the note of a score begins that this prompt was never meant to have: left out, not missing."""
 
 RATES = frozenset({"invalid", "leak", "truncated", "mid_sentence_start", "short", "copied"})
 """Metrics that are 0 or 1 for an answer, so that their mean is a rate with a Wilson interval."""
@@ -73,11 +77,15 @@ def measure(answers: Sequence[Answer], reference: Reference, system: str) -> lis
             values |= {name: Value(math.nan, reason) for name in STYLE}
             values["invalid"] = Value(1.0, reason)
         else:
-            values |= _style_values(answer, fitted, questions)
+            values |= _style_values(answer, reference, questions)
             plain, masked = float(logits["plain"][index]), float(logits["masked"][index])
             chosen = masked if reference.primary_classifier == "masked" else plain
             values |= {"authorship_plain": Value(plain), "authorship_masked": Value(masked)}
             values["authorship_logit"] = Value(chosen, f"{reference.primary_classifier} twin")
+        if answer.prompt.id not in questions:
+            # Whatever the answer is like: else one invalid answer would make the two sides' prompts differ.
+            none = Value(math.nan, f"{NOT_APPLICABLE}: this prompt is no question")
+            values["question_reciprocal_rank"] = none
         measured.append({name: _score(name, value) for name, value in values.items()})
     return measured
 
@@ -117,30 +125,35 @@ def _copying_values(answer: Answer, reference: Reference) -> dict[str, Value]:
     }
 
 
-_STYLE: Mapping[str, Callable[[str, list[str], Fitted], float]] = {
-    "words": lambda text, tokens, fitted: float(len(tokens)),
-    "type_token_ratio": lambda text, tokens, fitted: type_token_ratio(tokens),
-    "mattr": lambda text, tokens, fitted: mattr(tokens),
-    "tfidf_nearest": lambda text, tokens, fitted: fitted.tfidf.nearest(text),
-    "tfidf_centroid": lambda text, tokens, fitted: fitted.tfidf.centroid(text),
-    "keyword_density": lambda text, tokens, fitted: keyword_density(tokens, fitted.keywords),
-    "keyword_coverage": lambda text, tokens, fitted: keyword_coverage(tokens, fitted.keywords),
+_STYLE: Mapping[str, Callable[[str, list[str], Reference], float]] = {
+    "words": lambda text, tokens, reference: float(len(tokens)),
+    "sentence_words": lambda text, tokens, reference: _mean(
+        sentence_lengths(text, reference.sentence_tokenizer)
+    ),
+    "type_token_ratio": lambda text, tokens, reference: type_token_ratio(tokens),
+    "mattr": lambda text, tokens, reference: mattr(tokens),
+    "tfidf_nearest": lambda text, tokens, reference: reference.fitted.tfidf.nearest(text),
+    "tfidf_centroid": lambda text, tokens, reference: reference.fitted.tfidf.centroid(text),
+    "keyword_density": lambda text, tokens, reference: keyword_density(tokens, reference.fitted.keywords),
+    "keyword_coverage": lambda text, tokens, reference: keyword_coverage(tokens, reference.fitted.keywords),
 }
 _AUTHORSHIP = ("authorship_logit", "authorship_plain", "authorship_masked")
 STYLE = (*_STYLE, *_AUTHORSHIP, "question_reciprocal_rank")
 """Metrics that exist for valid answers only."""
 
 
-def _style_values(answer: Answer, fitted: Fitted, questions: Mapping[str, str]) -> dict[str, Value]:
+def _style_values(answer: Answer, reference: Reference, questions: Mapping[str, str]) -> dict[str, Value]:
     text = complete(answer.text)
     tokens = words(text)
-    values = {name: Value(metric(text, tokens, fitted)) for name, metric in _STYLE.items()}
+    values = {name: Value(metric(text, tokens, reference)) for name, metric in _STYLE.items()}
     if answer.prompt.id in questions:
         own = list(questions).index(answer.prompt.id)
-        rank = Value(question_rank(list(questions.values()), text, own))
-    else:
-        rank = Value(math.nan, "not a question")
-    return values | {"question_reciprocal_rank": rank}
+        values["question_reciprocal_rank"] = Value(question_rank(list(questions.values()), text, own))
+    return values
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else math.nan
 
 
 def _logits(answers: Sequence[Answer], fitted: Fitted, twin: str) -> list[float]:

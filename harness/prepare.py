@@ -298,7 +298,8 @@ def passages_of(name: str, number: int, store: Store, workspace: Path) -> list[P
     """A built version's passages of every split."""
     manifest = read_manifest(name, number, workspace)
     columns = ["book", "ordinal", "role", "text", "n_words", "digest", "split"]
-    frame = store.read("passages", columns, corpus=name, version=number, corpus_digest=manifest["digest"])
+    # By run, for one that was stopped before its manifest was written leaves rows of the same digest.
+    frame = store.read("passages", columns, corpus=name, version=number, run=manifest["run"])
     return [Passage(**{str(k): v for k, v in row.items()}) for row in frame.to_dict("records")]
 
 

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from harness import punkt
 from harness.errors import ConfigurationError, MissingPrerequisiteError, nearest
 from harness.metrics.attribution import AuthorshipClassifier
 from harness.metrics.delta import DeltaReference
@@ -32,7 +33,7 @@ from harness.metrics.keyness import characteristic_keywords
 from harness.metrics.memorisation import CopyIndex
 from harness.metrics.order import OrderReference
 from harness.metrics.similarity import TfidfReference
-from harness.text import count_words, cut_at_sentence, digest, words
+from harness.text import Punkt, count_words, cut_at_sentence, digest, words
 from harness.training.examples import continuation_prompt, split_first_sentence
 from harness.types import Document, Passage, Prompt
 
@@ -65,6 +66,11 @@ class Reference:
     def fitted(self) -> Fitted:
         """The fitted references, loaded from disk on first use."""
         return Fitted.load(self.folder)
+
+    @functools.cached_property
+    def sentence_tokenizer(self) -> Punkt:
+        """Punkt with the author's parameters."""
+        return punkt.tokenizer(dict(self.fitted.punkt))
 
     @functools.cached_property
     def train_copies(self) -> CopyIndex:
@@ -107,12 +113,15 @@ class Fitted:
     tfidf: TfidfReference
     delta: DeltaReference
     order: OrderReference
+    punkt: Mapping[str, Any]
+    """Parameters of the sentence tokenizer, learnt from the author's train prose."""
     classifiers: Mapping[str, AuthorshipClassifier]
     """``plain`` and ``masked``, each also as ``plain-without:NAME`` for scoring that other author."""
 
     def save(self, folder: Path) -> None:
         """Write as JSON plus one ``.npz`` of plain arrays."""
         state: dict[str, Any] = {"keywords": list(self.keywords), "keyness": dict(self.keyness)}
+        state["punkt"] = dict(self.punkt)
         parts = {"tfidf": self.tfidf.state(), "delta": self.delta.state(), "order": self.order.state()}
         parts |= {f"classifier/{name}": fit.state() for name, fit in self.classifiers.items()}
         arrays = {}
@@ -141,6 +150,7 @@ class Fitted:
             tfidf=TfidfReference.from_state(state["tfidf"]),
             delta=DeltaReference.from_state(state["delta"]),
             order=OrderReference.from_state(state["order"]),
+            punkt=state["punkt"],
             classifiers={
                 part.removeprefix("classifier/"): AuthorshipClassifier.from_state(values)
                 for part, values in state.items()
@@ -164,6 +174,7 @@ def fit(train: Sequence[Passage], others: Mapping[str, Sequence[Passage]]) -> Fi
         tfidf=TfidfReference.fit(author_texts),
         delta=DeltaReference.fit(_segments(author_texts), _segments(author_texts) + _segments(other_texts)),
         order=OrderReference.fit(author_texts + other_texts),
+        punkt=punkt.learn(author_texts),
         classifiers=_fit_classifiers(train, others),
     )
 

@@ -92,7 +92,12 @@ def build(material: Material, commands: Sequence[str], title: str) -> ReportCont
         baseline=_side(comparison, "baseline"),
         candidate=_side(comparison, "candidate"),
         verdicts=comparison.verdicts if comparison else (),
-        gates=tuple(gate for name in order for gate in gated[name] if kinds[name] != "author"),
+        gates=tuple(
+            gate
+            for name in order
+            for gate in gated[name]
+            if variant_has_model(kinds[name]) or gate.outcome == "FAIL"
+        ),
         metrics={metric: column(metric, _target(task)) for task in asked.tasks for metric in task.metrics},
         leaderboard=_leaderboard(table, asked, order, kinds),
         panels=tuple(_panel(task, table, order, kinds) for task in asked.tasks),
@@ -102,6 +107,11 @@ def build(material: Material, commands: Sequence[str], title: str) -> ReportCont
         provenance=_provenance(material, commands),
         notes=tuple(_notes(asked)),
     )
+
+
+def variant_has_model(kind: Kind) -> bool:
+    """Whether answers came from a model: controls stand beside, and only their failures are news."""
+    return kind not in ("author", "control")
 
 
 # ── numbers ───────────────────────────────────────────────────────────────────────────────────────
@@ -277,7 +287,7 @@ def _known(value: Any) -> float:
 
 def _answers(material: Material, order: Sequence[str], kinds: Mapping[str, Kind]) -> list[AnswerRow]:
     """A few prompts of each kind, spread over the book, with what every variant with a model said."""
-    spoken = [name for name in order if kinds[name] not in ("author", "control")]
+    spoken = [name for name in order if variant_has_model(kinds[name])]
     by_item = {(row["variant"], row["item"]): row for row in material.responses}
     rows = []
     for kind in ("continue", "question"):

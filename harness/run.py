@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from harness.models import Model, controls
 from harness.models.bases import Base, resolve_base
 from harness.plan import AnswerJob, Ask, LikelihoodJob, VariantPlan, answer_key, plan_variant
+from harness.shelves import machine_settings
 from harness.store import Run, Store
 from harness.text import count_words
 from harness.types import Generation, Likelihood, Variant
@@ -50,11 +51,16 @@ def parse(text: str) -> Parsed:
     return Parsed(match.group(1).strip(), text[match.end() :].strip()) if match else Parsed("", text.strip())
 
 
-def load_hf(base: Base, dtype: str) -> Model:
-    """The default loader: transformers."""
-    from harness.models.hf import HFModel
+def load_in_child(workspace: Path) -> Loader:
+    """The default loader: transformers, in a child process with the interpreter this machine names."""
 
-    return HFModel(base.path, dtype)
+    def load(base: Base, dtype: str) -> Model:
+        from harness.models.child import ChildModel
+
+        interpreter = machine_settings(workspace).get("interpreters", {}).get("hf")
+        return ChildModel(base.path, dtype, Path(interpreter).expanduser() if interpreter else None)
+
+    return load
 
 
 def engine_name(dtype: str) -> str:
@@ -97,7 +103,7 @@ def run(
     run_: Run,
     workspace: Path,
     *,
-    load: Loader = load_hf,
+    load: Loader | None = None,
     engine: str | None = None,
     progress: Progress = lambda name, done, total: None,
 ) -> Outcome:
@@ -112,7 +118,7 @@ def run(
     missing = sum(p.n_missing for p in plans)
     computed = tokens = 0
     for base_name, members in _by_base([p.variant for p in plans if p.n_missing]).items():
-        model = load(resolve_base(base_name, workspace), asked.suite.dtype)
+        model = (load or load_in_child(workspace))(resolve_base(base_name, workspace), asked.suite.dtype)
         try:
             for p in (p for p in plans if p.variant in members):
                 model.wear(workspace / p.variant.adapter if p.variant.adapter else None)

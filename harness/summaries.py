@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.measures import RATES
+from harness.measures import NOT_APPLICABLE, RATES
 from harness.plan import Ask
 from harness.statistics import bootstrap_interval, wilson
 from harness.store import Store
@@ -51,6 +51,7 @@ def read_table(asked: Ask, variants: Iterable[Variant], store: Store) -> Table:
     items = {p.id for p in asked.prompts} | {d.id for d in asked.documents}
     if len(frame):
         frame = frame[frame["item"].isin(items) & frame["setting"].isin([asked.setting, asked.protocol])]
+        frame = frame[~frame["note"].str.startswith(NOT_APPLICABLE)]
     task_of = {metric: task.name for task in asked.tasks for metric in task.metrics}
     values: dict[str, dict[str, dict[str, float]]] = {}
     notes: dict[str, dict[str, dict[str, str]]] = {}

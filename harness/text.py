@@ -19,7 +19,7 @@ _PUNCTUATION = str.maketrans(
     {"‘": "'", "’": "'", "‚": "'", "‛": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'}
     | {"‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-", "\u00ad": None, "\u200b": None}
 )
-_HYPHEN_AT_LINE_END = re.compile(r"(?<=[^\W\d_])-[ \t]*\n[ \t]*(?=[a-zà-öø-ÿ])")
+_HYPHEN_AT_LINE_END = re.compile(r"(?<=[^\W\d_])[-‐][ \t]*\n[ \t]*(?=[a-zà-öø-ÿ])")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*(?=\s|$)")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|st|messrs|hon|gen|col|no|vol|vs|etc|i\.e|e\.g)|\b[A-Za-z])\.$", re.I

@@ -54,6 +54,8 @@ def load(path: Path) -> Any:
     parser.allow_duplicate_keys = False
     try:
         return parser.load(text)
+    except RecursionError:
+        raise YamlError([f"{path.name}  nested too deeply"]) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path.name}:{mark.line + 1}:{mark.column + 1}" if mark else path.name
@@ -100,8 +102,16 @@ def _fault(path: Path, tree: Any, model: type[BaseModel], item: Any) -> str:
         return f"{place}  {dotted}: unknown key{nearest(str(keys[-1]), _valid_keys(model, keys[:-1]))}"
     if item["type"] == "missing":
         return f"{place}  {dotted}: missing"
-    message = item["msg"].removeprefix("Value error, ")
-    return f"{place}  {dotted}: {message[0].lower()}{message[1:]}"
+    message = item["msg"].removeprefix("Value error, ").replace("valid tuple", "valid list")
+    message = message.replace("Tuple should", "List should")
+    named = ".".join(str(key) for key in keys if not _is_type_name(key))
+    subject = f"{named}: " if named else ""
+    return f"{place}  {subject}{message[0].lower()}{message[1:]}"
+
+
+def _is_type_name(key: int | str) -> bool:
+    """True for what pydantic adds to a path to say which type of a union, or that a key, was at fault."""
+    return isinstance(key, str) and (key in ("str", "int", "float", "bool") or "[" in key)
 
 
 def _valid_keys(model: type[BaseModel], parents: tuple[int | str, ...]) -> list[str]:

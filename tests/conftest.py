@@ -21,3 +21,11 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny_llama import build_tiny_llama
 
     return build_tiny_llama(tmp_path_factory.mktemp("models") / "tiny-llama")
+
+
+@pytest.fixture(scope="session")
+def small_author(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a prepared synthetic author; shared, so copy it (shutil.copytree) before writing."""
+    from small_author import build_small_author
+
+    return build_small_author(tmp_path_factory.mktemp("authors") / "small")

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from harness.cli import compare, demo, ls, prepare, reference, report, run, score, show, train, validate
@@ -73,16 +72,15 @@ def main() -> None:
 def invoke(arguments: list[str]) -> int:
     """Run one command line in this process and return its exit code."""
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, prog_name="stylobench", standalone_mode=False)
         return int(code) if isinstance(code, int) else 0
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        if problem := error.format_message():
+            typer.echo(f"{problem} (stylobench --help)", err=True)
         return EXIT_CONFIGURATION
     except StylobenchError as error:
         typer.echo(str(error), err=True)
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         typer.echo("interrupted; run the same command again to go on from here", err=True)
         return EXIT_INTERRUPTED

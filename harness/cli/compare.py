@@ -28,6 +28,7 @@ def compare(
     fail_on: Annotated[
         str, typer.Option(help=f"What exits with 3: any of {', '.join(FAIL_ON)}; comma-separated.")
     ] = "WORSE,FAIL",
+    everything: Annotated[bool, typer.Option("--all", help="Every metric, not one a task.")] = False,
     format: FormatOption = Format.table,
 ) -> None:
     """Say whether the candidate is better, worse, the same, or cannot be told apart.
@@ -41,7 +42,7 @@ def compare(
     wanted = variant or ([baseline, candidate] if suite is None or limit is not None else [])
     bench = open_bench(name, workspace, variants=wanted, limit=limit, as_of=as_of)
     comparison = bench.compare(baseline, candidate)
-    print_comparison(comparison, format)
+    print_comparison(comparison, format, everything)
     raise typer.Exit(exit_code(comparison, fail_on))
 
 
@@ -58,17 +59,21 @@ def exit_code(comparison: Comparison, fail_on: str) -> int:
     return EXIT_INCOMPLETE if "not comparable" in seen else EXIT_OK
 
 
-def print_comparison(comparison: Comparison, format: Format = Format.table) -> None:
+def print_comparison(comparison: Comparison, format: Format = Format.table, everything: bool = False) -> None:
     """The sentence, the pairs, the verdicts and the candidate's gates."""
-    rows = [verdict_row(v) for v in comparison.verdicts]
+    from harness.compare import headlines
+
     if format is not Format.table:
-        print_rows(rows, format)
+        print_rows([verdict_row(v) for v in comparison.verdicts], format)
         return
     typer.echo(comparison.sentence)
     for pair in comparison.pairs:
         typer.echo(f"pair  {pair.baseline.name} -> {pair.candidate.name}")
     typer.echo("")
-    print_rows(rows, format)
+    shown = comparison.verdicts if everything else headlines(comparison.verdicts)
+    print_rows([verdict_row(v) for v in shown], format)
+    hidden = len(comparison.verdicts) - len(shown)
+    typer.echo(f"* decides; {hidden} more with --all" if hidden else "* decides")
     typer.echo("")
     print_rows([gate_row(g) for g in comparison.gates], format, "gates of the candidate")
 

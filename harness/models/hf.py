@@ -36,6 +36,7 @@ class HFModel:
             raise MissingPrerequisiteError(
                 "running a model needs torch: pip install 'stylobench[hf]'"
             ) from None
+        transformers.utils.logging.disable_progress_bar()
         self._torch = torch
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.engine = f"transformers/{dtype}/{self.device.partition(':')[0]}"
@@ -50,21 +51,18 @@ class HFModel:
     # ── adapters ──────────────────────────────────────────────────────────────────────────────────
 
     def wear(self, adapter: Path | None) -> None:
-        """Switch adapters. Raises StylobenchError if an adapter changes nothing on a probe."""
-        self._wearing = adapter
-        if adapter is None or adapter in self._names:
-            if adapter is not None:
-                self._model.set_adapter(self._names[adapter], inference_mode=True)
-            return
-        name = f"adapter{len(self._names)}"
-        if self._names:
-            self._model.load_adapter(str(adapter), adapter_name=name)
-        else:
-            from peft import PeftModel
+        """Switch adapters.
 
-            self._model = PeftModel.from_pretrained(self._model, str(adapter), adapter_name=name).eval()
-        self._names[adapter] = name
-        self._model.set_adapter(name, inference_mode=True)
+        Raises:
+            MissingPrerequisiteError: there is no safetensors adapter in that folder.
+            StylobenchError: the adapter changes nothing on a probe, so it is not really on.
+        """
+        self._wearing = adapter
+        if adapter is None:
+            return
+        if adapter not in self._names:
+            self._load(adapter, f"adapter{len(self._names)}")
+        self._model.set_adapter(self._names[adapter], inference_mode=True)
         probe = self._torch.arange(1, 9, device=self.device)[None]
         with self._torch.inference_mode():
             worn = self._model(probe).logits
@@ -72,6 +70,21 @@ class HFModel:
                 bare = self._model(probe).logits
         if self._torch.equal(worn, bare):
             raise StylobenchError(f"{adapter.name}: the adapter is loaded but changes nothing")
+
+    def _load(self, adapter: Path, name: str) -> None:
+        # peft would fall back to a pickle, or to the hub: only safetensors that are here are loaded.
+        for needed in ("adapter_config.json", "adapter_model.safetensors"):
+            if not (adapter / needed).is_file():
+                raise MissingPrerequisiteError(
+                    f"adapter {adapter.name}: {needed} is not in {adapter}; train again"
+                )
+        if self._names:
+            self._model.load_adapter(str(adapter), adapter_name=name)
+        else:
+            from peft import PeftModel
+
+            self._model = PeftModel.from_pretrained(self._model, str(adapter), adapter_name=name).eval()
+        self._names[adapter] = name
 
     def _active(self) -> Any:
         """Context in which the chosen adapter (or none) is on."""
@@ -141,21 +154,24 @@ class HFModel:
         return [Likelihood(total, n) for total, n in zip(totals, counts, strict=True)]
 
     def _score(self, group: list[_Forward]) -> list[float]:
-        """Sum of log p over the last ``n_scored`` tokens of each row: right-padded, one forward."""
+        """Sum of log p over the last ``n_scored`` tokens of each row: right-padded, one forward.
+
+        The last token of a row is predicted and never read, so a window may fill the model's whole length.
+        """
         torch = self._torch
-        width = max(len(job.ids) for job in group)
+        width = max(len(job.ids) for job in group) - 1
         pad = self.tokenizer.pad_token_id or 0
-        ids = torch.tensor([job.ids + [pad] * (width - len(job.ids)) for job in group], device=self.device)
-        mask = torch.tensor(
-            [[1] * len(j.ids) + [0] * (width - len(j.ids)) for j in group], device=self.device
-        )
+        padding = [width - len(job.ids[:-1]) for job in group]
+        read = [job.ids[:-1] + [pad] * extra for job, extra in zip(group, padding, strict=True)]
+        ids = torch.tensor(read, device=self.device)
+        mask = torch.tensor([[1] * (width - extra) + [0] * extra for extra in padding], device=self.device)
         values = []
         with torch.inference_mode(), self._active():
             logits = self._model(input_ids=ids, attention_mask=mask, use_cache=False).logits
             for row, job in enumerate(group):
-                end = len(job.ids)
-                predicted = logits[row, end - 1 - job.n_scored : end - 1].float()
-                wanted = ids[row, end - job.n_scored : end]
+                end = len(job.ids) - 1
+                predicted = logits[row, end - job.n_scored : end].float()
+                wanted = torch.tensor(job.ids[-job.n_scored :], device=self.device)
                 loss = torch.nn.functional.cross_entropy(predicted, wanted, reduction="none")
                 values.append(-float(loss.double().sum()))
         return values
@@ -190,8 +206,12 @@ class _ItemNoise:
     """A logits processor that picks each row's token by its own uniform number.
 
     Temperature, then the smallest set of tokens whose probability reaches ``top_p``, then the first
-    token at which the cumulated probability exceeds u. All other tokens get -inf.
+    token at which the cumulated probability exceeds u. All other tokens get -inf. Tokens are ordered by
+    falling probability, equal ones by their number, so a row's choice depends on that row alone.
     """
+
+    FEW = 1024
+    """Most rows reach ``top_p`` within so many tokens: finding those costs a tenth of a whole sort."""
 
     def __init__(self, torch: Any, decoding: Decoding, noise: np.ndarray, prompt_length: int) -> None:
         self.torch, self.decoding, self.prompt_length = torch, decoding, prompt_length
@@ -200,15 +220,26 @@ class _ItemNoise:
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         torch = self.torch
         step = input_ids.shape[1] - self.prompt_length
+        uniform = self.noise[:, step].to(scores.device, torch.float32)
         probabilities = torch.softmax(scores.float() / self.decoding.temperature, dim=-1)
-        ordered, tokens = probabilities.sort(dim=-1, descending=True, stable=True)
+        few = min(self.FEW, probabilities.shape[1])
+        found = probabilities.topk(few, dim=-1)
+        tokens, by_number = found.indices.sort(dim=-1)
+        ordered, by_value = found.values.gather(1, by_number).sort(dim=-1, descending=True, stable=True)
+        chosen = self._choose(ordered, tokens.gather(1, by_value), uniform)
+        wide = (ordered.sum(dim=-1) < self.decoding.top_p).nonzero()[:, 0]
+        if few < probabilities.shape[1] and len(wide):
+            ordered, tokens = probabilities[wide].sort(dim=-1, descending=True, stable=True)
+            chosen[wide] = self._choose(ordered, tokens, uniform[wide])
+        return torch.full_like(scores, float("-inf")).scatter(1, chosen[:, None], 0.0)
+
+    def _choose(self, ordered: Any, tokens: Any, uniform: Any) -> Any:
+        """Inverse CDF within the nucleus; shapes (rows, k), (rows, k), (rows) -> (rows)."""
         cumulated = ordered.cumsum(dim=-1)
         kept = (cumulated - ordered < self.decoding.top_p).sum(dim=-1)
         mass = cumulated.gather(1, kept[:, None] - 1)
-        target = self.noise[:, step].to(scores.device, torch.float32)[:, None] * mass
-        place = (cumulated <= target).sum(dim=-1).clamp(max=kept - 1)
-        chosen = tokens.gather(1, place[:, None])
-        return torch.full_like(scores, float("-inf")).scatter(1, chosen, 0.0)
+        place = (cumulated <= uniform[:, None] * mass).sum(dim=-1)
+        return tokens.gather(1, place.clamp(max=kept - 1)[:, None])[:, 0]
 
 
 def uniforms(noise: str, n: int) -> np.ndarray:

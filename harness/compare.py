@@ -116,8 +116,7 @@ def compare(
     asked: Ask, pairs: Sequence[Pair], table: Table, spreads: Mapping[str, float] | None = None
 ) -> Comparison:
     """Verdicts of every metric of the suite over the pairs, gates of the candidates, one sentence."""
-    directions = {m.metric: _direction(task.metadata.target, m.higher_is_better)
-                  for task in asked.tasks for m in task.metric_list}  # fmt: skip
+    directions = {metric: way for task in asked.tasks for metric, way in task.directions.items()}
     drafts = [
         _judge(asked, metric, directions[metric], pairs, table, (spreads or {}).get(metric, 0.0))
         for metric in directions
@@ -247,12 +246,6 @@ def _turned(baseline: float, candidate: float, direction: Direction, author: flo
     return abs(baseline - author) - abs(candidate - author)
 
 
-def _direction(target: Direction, higher_is_better: bool) -> Direction:
-    if target == "toward_author":
-        return target
-    return "higher" if higher_is_better else "lower"
-
-
 def headlines(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Primaries, and of every other task the first metric: what fits a screen."""
     told = {v.task for v in verdicts if v.primary}
@@ -308,6 +301,7 @@ NAMES = {
     "words": "words in an answer",
     "sentence_words": "words in a sentence",
     "mattr": "MATTR",
+    "attested_bigrams": "known word pairs",
     "tfidf_nearest": "TF-IDF to the nearest passage",
     "tfidf_centroid": "TF-IDF to the centre",
 }

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from harness import shelves, yamlfile
 from harness.errors import ConfigurationError
@@ -27,6 +27,12 @@ class Prompts(Strict):
 
     from_held_out: int = Field(40, ge=0)
     continuations: int = Field(40, ge=0)
+
+    @model_validator(mode="after")
+    def _enough(self) -> Prompts:
+        if self.from_held_out + self.continuations < 2:
+            raise ValueError("two prompts at least are needed to measure how much answers differ")
+        return self
 
 
 class Dose(Strict):

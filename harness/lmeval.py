@@ -128,6 +128,7 @@ keyword_usage = _of_answers("keyword_density")
 word_cloud = _of_answers("keyword_coverage")
 lexical_variety = _of_answers("type_token_ratio", "mattr")
 response_length = _of_answers("words", "sentence_words")
+word_order = _of_answers("attested_bigrams")
 relevance = _of_answers("question_reciprocal_rank")
 
 

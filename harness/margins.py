@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from harness.errors import ConfigurationError
 from harness.measures import RATES, VERSIONS, Answer, measure
 from harness.models import controls
 from harness.reference import Margins, Reference
@@ -31,7 +32,11 @@ SMALLEST_RATE = 0.02
 
 
 def margins_of(reference: Reference) -> Margins:
-    """Margins and AUCs of every text metric for one author."""
+    """Margins and AUCs of every text metric for one author.
+
+    Raises:
+        ConfigurationError: so little of the human text is valid that nothing can be measured.
+    """
     author = _measured("author", reference)
     others = [row for name in sorted(reference.others) for row in _measured(f"other:{name}", reference)]
     margins = dict.fromkeys(IN_BITS_PER_BYTE, BITS_PER_BYTE)
@@ -46,6 +51,11 @@ def margins_of(reference: Reference) -> Margins:
         audit[f"{metric}_auc"] = auc(mine, theirs)
     # Which twin is the primary follows from what was just measured, so its figures are taken from there.
     twin = replace(reference, audit=audit).primary_classifier
+    if f"authorship_{twin}" not in margins:
+        raise ConfigurationError(
+            "fewer than two passages of the author's or of the others' pass for valid answers; "
+            "check hold_out, others and language"
+        )
     margins["authorship_logit"] = margins[f"authorship_{twin}"]
     audit["authorship_logit_auc"] = audit[f"authorship_{twin}_auc"]
     return Margins(margins, audit)

@@ -38,10 +38,15 @@ _VALIDATION_BLOCK, _VALIDATION_EVERY = 8, 10
 
 @dataclass(frozen=True)
 class Built:
-    """What ``prepare`` did for one version: its manifest, and whether it was there already."""
+    """What ``prepare`` did for one version: its manifest, and whether it was there already.
+
+    ``changed`` names the books that are not what they were when it was built: a built version stays as it
+    is, and the next one sees them.
+    """
 
     manifest: Mapping[str, Any]
     reused: bool
+    changed: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -68,34 +73,42 @@ class Library:
 
 
 def prepare(
-    name: str, author: AuthorFile, workspace: Path, run: Run, password: str | None = None
+    name: str,
+    author: AuthorFile,
+    workspace: Path,
+    run: Run,
+    password: str | None = None,
+    allow_repaired: bool = False,
 ) -> list[Built]:
     """Build what is missing of an author's reference set and corpus versions.
 
     Raises:
         BookError: a book cannot be read; nothing was written.
-        ConfigurationError: a version that is built was edited, or books changed under it.
+        ConfigurationError: a version that is built was edited.
     """
     files = find_files(author, workspace)
-    wanted = {number: _identity(author, number, files) for number in sorted(author.versions)}
-    built = {number: _manifest(name, number, workspace) for number in wanted}
+    built = {number: _manifest(name, number, workspace) for number in sorted(author.versions)}
     for number, manifest in built.items():
-        if manifest and manifest["digest"] != wanted[number]:
+        if manifest and manifest["settings"] != author.resolve(number).model_dump():
             raise ConfigurationError(
-                f"{name}@{number} is built and can no longer change, and its settings or books did; "
-                f"add version {max(wanted) + 1} to trainers/corpora/{name}.yaml instead"
+                f"{name}@{number} is built and can no longer change; "
+                f"put its settings back and add version {max(built) + 1} to trainers/corpora/{name}.yaml"
             )
     frozen = (references.folder_of(name, workspace) / "reference.json").is_file()
     if frozen and all(built.values()):
-        return [Built(manifest, reused=True) for manifest in built.values() if manifest]
-    library = read_library(files, password)
+        return [Built(found, True, _changed(found, files)) for found in built.values() if found]
+    library = read_library(files, password, allow_repaired)
     reference = (
         references.load(name, workspace) if frozen else cut_reference(name, author, library, workspace)
     )
     results = []
     for number, manifest in built.items():
-        fresh = manifest or _build(name, number, author, library, wanted[number], reference, workspace, run)
-        results.append(Built(fresh, reused=manifest is not None))
+        if manifest:
+            results.append(Built(manifest, True, _changed(manifest, files)))
+        else:
+            identity = _identity(author, number, files)
+            made = _build(name, number, author, library, identity, reference, workspace, run)
+            results.append(Built(made, False, ()))
     return results
 
 
@@ -103,9 +116,13 @@ def find_files(author: AuthorFile, workspace: Path) -> Files:
     """The files behind a corpus file, the held-out book apart.
 
     Raises:
-        ConfigurationError: no book matches, or ``hold_out`` names none of them.
+        ConfigurationError: no book matches, two have one name, or ``hold_out`` names none or the only one.
     """
-    books = {path.name: path for path in find_books(list(author.books), workspace)}
+    found = find_books(list(author.books), workspace)
+    twins = [stem for stem, n in Counter(path.stem for path in found).items() if n > 1]
+    if twins:
+        raise ConfigurationError(f"books: two files are called {twins[0]!r}; a book is known by its name")
+    books = {path.name: path for path in found}
     if author.hold_out is None and len(books) < 3:
         raise ConfigurationError("hold_out: name the book to hold out (fewer than three books are here)")
     if author.hold_out is not None and author.hold_out not in books:
@@ -118,19 +135,25 @@ def find_files(author: AuthorFile, workspace: Path) -> Files:
     for path in find_books(list(author.others), workspace):
         others.setdefault(shelves.safe_name(path.parent.name.lower(), "other author"), []).append(path)
     train = tuple(path for path in books.values() if path != heldout)
+    if not train:
+        raise ConfigurationError(f"books: {heldout.name} is held out, and there is no other to train on")
     return Files(train, heldout, {name: tuple(paths) for name, paths in sorted(others.items())})
 
 
-def read_library(files: Files, password: str | None = None) -> Library:
-    """Every book of a corpus, read.
+def read_library(files: Files, password: str | None = None, allow_repaired: bool = False) -> Library:
+    """Every book of a corpus, read; ``allow_repaired`` takes damaged or sparse PDFs as they are.
 
     Raises:
         BookError: one cannot be read; file, page and remedy are named.
     """
+
+    def read(path: Path) -> Book:
+        return read_book(path, password, allow_repaired=allow_repaired)
+
     return Library(
-        train=tuple(read_book(path, password) for path in files.train),
-        heldout=read_book(files.heldout, password),
-        others={name: tuple(read_book(p, password) for p in paths) for name, paths in files.others.items()},
+        train=tuple(map(read, files.train)),
+        heldout=read(files.heldout),
+        others={name: tuple(map(read, paths)) for name, paths in files.others.items()},
     )
 
 
@@ -264,6 +287,13 @@ def _train_or_validation(passage: Passage) -> str:
     """Every tenth block of eight passages of a book is for validation: neighbours share words."""
     block = digest(f"{passage.book}/{passage.ordinal // _VALIDATION_BLOCK}", 8)
     return "validation" if int(block, 16) % _VALIDATION_EVERY == 0 else "train"
+
+
+def _changed(manifest: Mapping[str, Any], files: Files) -> tuple[str, ...]:
+    """Stems of the author's books that were added, removed or edited since a version was built."""
+    now = {path.stem: file_digest(path) for path in (*files.train, files.heldout)}
+    then: Mapping[str, str] = manifest["books"]
+    return tuple(sorted(book for book in {*now, *then} if now.get(book) != then.get(book)))
 
 
 def manifest_path(name: str, number: int, workspace: Path) -> Path:

@@ -47,7 +47,7 @@ class Recipe(Strict):
     weight_decay: float = Field(0.0, ge=0)
     seeds: tuple[int, ...] = (3407,)
     save_steps: int = Field(20, ge=1)
-    dtype: Literal["bfloat16", "float32", "float16"] = "bfloat16"
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
 
     @model_validator(mode="after")
     def _one_length(self) -> Recipe:

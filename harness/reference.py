@@ -37,7 +37,9 @@ from harness.text import Punkt, count_words, cut_at_sentence, digest, words
 from harness.training.examples import continuation_prompt, split_first_sentence
 from harness.types import Document, Passage, Prompt
 
-FORMAT = 1
+FORMAT = 2
+"""Raised when what is stored changes; a reference set of another format is refused, not guessed at."""
+
 _CLASSIFIER_PASSAGES = 300
 """Passages per side of a classifier fit: enough for AUC, few enough to fit ten of them in a demo."""
 
@@ -183,11 +185,11 @@ def _fit_classifiers(
     train: Sequence[Passage], others: Mapping[str, Sequence[Passage]]
 ) -> dict[str, AuthorshipClassifier]:
     fits = {}
-    background = [passage.text for name in sorted(others) for passage in others[name]]
     author = _spread(train, _CLASSIFIER_PASSAGES)
     left_out: list[str | None] = [None, *sorted(others)] if len(others) > 1 else [None]
     for without in left_out:
         names = [name for name in sorted(others) if name != without]
+        background = [passage.text for name in names for passage in others[name]]
         per_author = max(1, _CLASSIFIER_PASSAGES // len(names))
         negatives = [(name, p) for name in names for p in _spread(others[name], per_author)]
         for twin in ("plain", "masked"):
@@ -288,7 +290,7 @@ def freeze(draft: Reference, fitted: Fitted, measured: Callable[[Reference], Mar
     fitted.save(part)
     found = measured(replace(draft, folder=part))
     final = replace(draft, margins=found.margins, audit=found.audit)
-    plain = {key: value for key, value in asdict(final).items() if key != "folder"}
+    plain = {key: value for key, value in asdict(final).items() if key != "folder"} | {"format": FORMAT}
     (part / "reference.json").write_text(json.dumps(plain, ensure_ascii=False), encoding="utf-8")
     part.rename(final.folder)
     return final
@@ -299,6 +301,7 @@ def load(name: str, workspace: Path) -> Reference:
 
     Raises:
         MissingPrerequisiteError: ``prepare`` has not cut it yet.
+        ConfigurationError: another version of the harness cut it.
     """
     folder = folder_of(name, workspace)
     path = folder / "reference.json"
@@ -309,6 +312,11 @@ def load(name: str, workspace: Path) -> Reference:
             f"no reference set {name!r}{hint}: run `stylobench prepare {name}` first"
         )
     plain = json.loads(path.read_text(encoding="utf-8"))
+    if plain.pop("format", 1) != FORMAT:
+        raise ConfigurationError(
+            f"reference set {name!r} was cut by another version of stylobench; "
+            f"move results/references/{name} away and run `stylobench prepare {name}`"
+        )
     passages = {key: tuple(Passage(**p) for p in plain[key]) for key in ("heldout", "train")}
     others = {other: tuple(Passage(**p) for p in texts) for other, texts in plain["others"].items()}
     prompts = tuple(Prompt(**p) for p in plain["prompts"])

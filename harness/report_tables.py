@@ -5,7 +5,6 @@ that ``score`` or ``compare`` would not also say.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -98,14 +97,14 @@ def build(material: Material, commands: Sequence[str], title: str) -> ReportCont
             for gate in gated[name]
             if variant_has_model(kinds[name]) or gate.outcome == "FAIL"
         ),
-        metrics={metric: column(metric, _target(task)) for task in asked.tasks for metric in task.metrics},
+        metrics={m: column(m, way) for task in asked.tasks for m, way in task.directions.items()},
         leaderboard=_leaderboard(table, asked, order, kinds),
         panels=tuple(_panel(task, table, order, kinds) for task in asked.tasks),
         training=tuple(_training(v) for v in material.variants if v.kind == "adapter"),
         wordclouds=tuple(_clouds(material, order, kinds)),
         answers=tuple(_answers(material, order, kinds)),
         provenance=_provenance(material, commands),
-        notes=tuple(_notes(asked)),
+        notes=(f"LIMITED: {asked.limited}.",) if asked.limited else (),
     )
 
 
@@ -128,10 +127,6 @@ def column(metric: str, direction: Direction | None = None) -> Column:
 def measure_of(summary: Summary) -> Measure:
     """A summary as a cell."""
     return Measure(summary.value, summary.interval, summary.n, summary.note)
-
-
-def _target(task: Task) -> Direction:
-    return task.metadata.target
 
 
 def _cell(table: Table, variant: str, metric: str) -> Measure:
@@ -170,7 +165,7 @@ def _side(comparison: Comparison | None, side: str) -> str:
 
 
 def _leaderboard(table: Table, asked: Ask, order: Sequence[str], kinds: Mapping[str, Kind]) -> PageTable:
-    directions = {metric: _target(task) for task in asked.tasks for metric in task.metrics}
+    directions = {m: way for task in asked.tasks for m, way in task.directions.items()}
     metrics = [m for m in (*asked.suite.primaries, "invalid", "mattr", "words") if m in directions]
     return PageTable(
         columns=tuple(column(metric, directions[metric]) for metric in metrics),
@@ -191,10 +186,10 @@ def _panel(task: Task, table: Table, order: Sequence[str], kinds: Mapping[str, K
         title=task.metadata.title,
         question=task.metadata.question,
         target={"toward_author": "as the author's own passages", "higher": "higher", "lower": "lower"}[
-            _target(task)
+            task.metadata.target
         ],
         weakness=task.metadata.weakness,
-        table=PageTable(tuple(column(m, _target(task)) for m in task.metrics), tuple(lines)),
+        table=PageTable(tuple(column(m, way) for m, way in task.directions.items()), tuple(lines)),
         figure=_figure(task, table, named, kinds),
     )
 
@@ -337,7 +332,12 @@ def _provenance(material: Material, commands: Sequence[str]) -> Provenance:
             "documents read": f"{len(asked.documents)}",
         },
         commands=tuple(commands),
-        settings={"system prompt": asked.system, "likelihoods": asked.protocol, "precision": suite.dtype},
+        settings={
+            "system prompt": asked.system,
+            "likelihoods": asked.protocol,
+            "precision": suite.dtype,
+            "AUC of each metric on human text": _aucs(asked),
+        },
     )
 
 
@@ -353,32 +353,8 @@ def _leakage(material: Material) -> str:
     return "; ".join(parts) or "no corpus version was trained on"
 
 
-def _notes(asked: Ask) -> list[str]:
-    aucs = {k.removesuffix("_auc"): v for k, v in asked.reference.audit.items() if k.endswith("_auc")}
-    told = [
-        f"{name.replace('_', ' ')} {max(v, 1 - v):.2f}"
-        for name, v in sorted(aucs.items())
-        if name not in RATES
-    ]
-    notes = [
-        f"How well each metric tells this author's unseen prose from other authors' (AUC): {', '.join(told)}."
-    ]
-    if asked.limited:
-        notes.append(f"LIMITED: {asked.limited}.")
-    return notes
-
-
-def as_json(material: Material) -> str:
-    """The comparison and every summary, for other programs."""
-    table = material.table
-    rows = [
-        {"variant": s.variant, "task": s.task, "metric": s.metric, "value": _null(s.value),
-         "low": _null(s.interval.low), "high": _null(s.interval.high), "n": s.n, "note": s.note}
-        for name in table.values for metric in table.task_of
-        if table.of(name, metric) for s in [summaries.summarise(table, name, metric)]
-    ]  # fmt: skip
-    return json.dumps(rows, indent=1, ensure_ascii=False)
-
-
-def _null(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _aucs(asked: Ask) -> str:
+    """How well each metric tells this author's unseen prose from other authors', best first."""
+    found = {name.removesuffix("_auc"): max(auc, 1 - auc) for name, auc in asked.reference.audit.items()}
+    told = sorted((name for name in found if name not in RATES), key=lambda name: -found[name])
+    return ", ".join(f"{NAMES.get(name, name.replace('_', ' '))} {found[name]:.2f}" for name in told)

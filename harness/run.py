@@ -9,11 +9,14 @@ moment, run the same command again, and the tables end up the same.
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.errors import StylobenchError
 from harness.models import Model, controls
 from harness.models.bases import Base, resolve_base
 from harness.plan import AnswerJob, Ask, LikelihoodJob, VariantPlan, answer_key, plan_variant
@@ -57,23 +60,25 @@ def load_in_child(workspace: Path) -> Loader:
     def load(base: Base, dtype: str) -> Model:
         from harness.models.child import ChildModel
 
-        interpreter = machine_settings(workspace).get("interpreters", {}).get("hf")
-        return ChildModel(base.path, dtype, Path(interpreter).expanduser() if interpreter else None)
+        return ChildModel(base.path, dtype, _interpreter(workspace))
 
     return load
 
 
-def engine_name(dtype: str) -> str:
-    """The engine the default loader will have, known without loading it."""
-    import importlib.util
-
-    has_torch = importlib.util.find_spec("torch") is not None
+def engine_name(dtype: str, workspace: Path) -> str:
+    """The engine the default loader will have, known without loading a model."""
     device = "cpu"
-    if has_torch and Path("/dev/nvidia0").exists():
-        import torch
-
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if any(Path("/dev").glob("nvidia[0-9]*")):
+        code = "import torch; print('cuda' if torch.cuda.is_available() else 'cpu')"
+        python = str(_interpreter(workspace) or sys.executable)
+        found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+        device = found.stdout.strip() or "cpu"
     return f"transformers/{dtype}/{device}"
+
+
+def _interpreter(workspace: Path) -> Path | None:
+    named = machine_settings(workspace).get("interpreters", {}).get("hf")
+    return Path(named).expanduser() if named else None
 
 
 def plan(
@@ -113,13 +118,16 @@ def run(
         MissingPrerequisiteError: a base is not here, or torch is not installed.
     """
     store = run_.store
-    plans = plan(asked, variants, store, workspace, engine or engine_name(asked.suite.dtype))
+    engine = engine or engine_name(asked.suite.dtype, workspace)
+    plans = plan(asked, variants, store, workspace, engine)
     total = sum(len(b) for p in plans for b in (*p.answers, *p.likelihoods))
     missing = sum(p.n_missing for p in plans)
     computed = tokens = 0
     for base_name, members in _by_base([p.variant for p in plans if p.n_missing]).items():
         model = (load or load_in_child(workspace))(resolve_base(base_name, workspace), asked.suite.dtype)
         try:
+            if model.engine != engine:
+                raise StylobenchError(f"planned for {engine}, but the model runs on {model.engine}")
             for p in (p for p in plans if p.variant in members):
                 model.wear(workspace / p.variant.adapter if p.variant.adapter else None)
                 for likelihood_batch in p.missing_likelihoods:

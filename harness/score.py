@@ -50,15 +50,24 @@ def score(asked: Ask, variants: Iterable[Variant], run: Run) -> Scored:
     chosen = list(variants)
     frame = run.store.read("scores", ["key", "metric", "metric_version"], reference=asked.reference.digest)
     stored = set(zip(frame["key"], frame["metric"], frame["metric_version"], strict=True))
-    rows = [*_text_scores(asked, chosen, run, stored), *_likelihood_scores(asked, chosen, run, stored)]
+    parts = (_text_scores(asked, chosen, run, stored), _likelihood_scores(asked, chosen, run, stored))
+    rows = [row for part in parts for row in part.rows]
     run.append("scores", rows)
-    return Scored(reused=len(stored), computed=len(rows))
+    return Scored(reused=sum(part.reused for part in parts), computed=len(rows))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of the scores table to append, and how many were there already."""
+
+    rows: list[dict[str, Any]]
+    reused: int
 
 
 # ── answers ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _text_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]) -> list[dict[str, Any]]:
+def _text_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]) -> _Rows:
     wanted = {
         metric: task for task in asked.tasks if task.metadata.needs == "responses" for metric in task.metrics
     }
@@ -68,15 +77,17 @@ def _text_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]
         missing = [metric for metric in wanted if (row["key"], metric, VERSIONS[metric]) not in stored]
         if missing:
             pending.append((row, missing))
+    reused = len(responses) * len(wanted) - sum(len(missing) for _, missing in pending)
     if not pending:
-        return []
+        return _Rows([], reused)
     answers = [_answer(asked, row) for row, _ in pending]
     measured = measure(answers, asked.reference, asked.system)
-    return [
+    rows = [
         _row(asked, row, wanted[metric].name, scores[metric]) | {"setting": row["setting"]}
         for (row, missing), scores in zip(pending, measured, strict=True)
         for metric in missing
     ]
+    return _Rows(rows, reused)
 
 
 def answers_of(asked: Ask, variants: list[Variant], run: Run) -> pd.DataFrame:
@@ -84,7 +95,9 @@ def answers_of(asked: Ask, variants: list[Variant], run: Run) -> pd.DataFrame:
     digests = [variant.digest for variant in variants]
     frame = run.store.read("responses", setting=asked.setting, variant_digest=digests)
     items = {prompt.id for prompt in asked.prompts}
-    return frame[frame["item"].isin(items)] if len(frame) else frame
+    if not len(frame):
+        return frame
+    return frame[frame["item"].isin(items) & (frame["sample"] < asked.suite.samples)]
 
 
 def _answer(asked: Ask, row: Mapping[str, Any]) -> Answer:
@@ -102,24 +115,25 @@ def _answer(asked: Ask, row: Mapping[str, Any]) -> Answer:
 # ── likelihoods ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _likelihood_scores(
-    asked: Ask, variants: list[Variant], run: Run, stored: set[Any]
-) -> list[dict[str, Any]]:
+def _likelihood_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]) -> _Rows:
     task_of = {
         metric: task.name
         for task in asked.tasks
         if task.metadata.needs == "likelihoods"
         for metric in task.metrics
     }
-    frame = run.store.read("likelihoods", reference=asked.reference.digest, protocol=asked.protocol)
+    # By document and not by reference set: what was read once serves every set that has the document.
+    documents = [document.id for document in asked.documents]
+    frame = run.store.read("likelihoods", protocol=asked.protocol, item=documents)
     if not task_of or not len(frame):
-        return []
+        return _Rows([], 0)
     parts = {
         (str(variant), str(engine)): _by_document(part)
         for (variant, engine), part in frame.groupby(["variant_digest", "engine"])
     }
     bases = {variant.base: variant.digest for variant in variants if variant.kind == "base"}
     rows: list[dict[str, Any]] = []
+    reused = 0
     for variant in variants:
         if void_likelihoods(variant):
             continue
@@ -129,9 +143,13 @@ def _likelihood_scores(
                 continue
             found = _perplexities(own) + _gains(asked, own, parts.get((bases.get(variant.base, ""), engine)))
             for row, one in found:
-                if one.metric in task_of and (row["key"], one.metric, one.version) not in stored:
+                if one.metric not in task_of:
+                    continue
+                if (row["key"], one.metric, one.version) in stored:
+                    reused += 1
+                else:
                     rows.append(_row(asked, row, task_of[one.metric], one, note))
-    return rows
+    return _Rows(rows, reused)
 
 
 def _by_document(frame: pd.DataFrame) -> ByDocument:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _TEXT, _INT, _REAL = "string", "int64", "float64"
+_CREATORS = 50
+"""How many writers may try to create one table at once; deltalake itself retries appends only."""
 
 TABLES: dict[str, dict[str, str]] = {
     "passages": {
@@ -73,6 +75,7 @@ class Store:
             return
         import pyarrow as pa
         from deltalake import CommitProperties, write_deltalake
+        from deltalake.exceptions import CommitFailedError
 
         columns = TABLES[table]
         kinds = {_TEXT: pa.string(), _INT: pa.int64(), _REAL: pa.float64()}
@@ -85,7 +88,14 @@ class Store:
         )
         self.root.mkdir(parents=True, exist_ok=True)
         properties = CommitProperties(max_commit_retries=200)
-        write_deltalake(str(self.root / table), data, mode="append", commit_properties=properties)
+        for attempt in range(_CREATORS):
+            try:
+                write_deltalake(str(self.root / table), data, mode="append", commit_properties=properties)
+                return
+            except CommitFailedError:
+                # Another writer created the table in the same moment, so that nothing of ours was written.
+                if attempt + 1 == _CREATORS:
+                    raise
 
     def read(
         self,
@@ -169,7 +179,7 @@ class Run:
 
     def __init__(self, store: Store, command: str, limited: str = "") -> None:
         self.store, self.command, self.limited = store, command, limited
-        self.name = f"{_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+        self.name = f"{_now():%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:4]}"
         self._started: str | None = None
 
     def append(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:

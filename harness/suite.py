@@ -76,9 +76,12 @@ class Suite(Strict):
         chosen = self.decoding
         return Decoding(chosen.temperature, chosen.top_p, self.max_tokens, chosen.seed)
 
-    def setting(self, system: str, reference: str) -> str:
-        """Digest of all that must agree for two variants' answers to be comparable."""
-        parts: dict[str, Any] = {"system": system, "reference": reference, "samples": self.samples}
+    def setting(self, system: str) -> str:
+        """Digest of all that shapes an answer besides prompt and variant, and must agree to compare.
+
+        Everything in it is also part of an answer's key, so an answer that is reused has the same one.
+        """
+        parts: dict[str, Any] = {"system": system}
         parts |= {"decoding": self.decoding.model_dump(), "max_tokens": self.max_tokens}
         return digest(parts, 16)
 

@@ -11,7 +11,7 @@ The unit is the prompt (or held-out document), never the row: samples of one pro
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +20,17 @@ from harness.measures import NOT_APPLICABLE, RATES
 from harness.plan import Ask
 from harness.statistics import bootstrap_interval, wilson
 from harness.store import Store
+from harness.text import count_words
 from harness.types import Gate, Interval, Summary, Variant
 
-POOLED_BY_BYTES = frozenset({"bits_per_byte", "bits_per_byte_in_template", "byte_perplexity"})
-"""Per-document values weighted by bytes, so that their mean is the pooled value (sum over sum)."""
+POOLED_BY = {
+    "bits_per_byte": "bytes", "bits_per_byte_in_template": "bytes", "bits_per_byte_others": "bytes",
+    "bits_per_byte_train": "bytes", "byte_perplexity": "bytes", "word_perplexity": "words",
+}  # fmt: skip
+"""Metric -> the unit its documents are weighted by, so that the mean is the pooled value (sum over sum)."""
+
+PERPLEXITIES = frozenset({"byte_perplexity", "word_perplexity", "token_perplexity"})
+"""Averaged as logarithms: a pooled perplexity is exp of the pooled nats, not a mean of perplexities."""
 
 _RESAMPLES = 4000
 
@@ -37,7 +44,8 @@ class Table:
     engines: Mapping[str, str]
     metric_versions: Mapping[tuple[str, str], str]
     task_of: Mapping[str, str]
-    weights: Mapping[str, float]
+    weights: Mapping[str, Mapping[str, float]]
+    """Unit (``bytes``, ``words``) -> document -> its units over their mean in its set."""
 
     def of(self, variant: str, metric: str) -> Mapping[str, float]:
         """Item -> value; empty where the variant has no such scores."""
@@ -64,7 +72,7 @@ def read_table(asked: Ask, variants: Iterable[Variant], store: Store) -> Table:
         engines[variant.name] = str(own["engine"].value_counts().index[0])
         own = own[own["engine"] == engines[variant.name]]
         for metric, part in own.groupby("metric"):
-            newest = part["metric_version"].max()
+            newest = max(part["metric_version"], key=lambda version: (len(version), version))
             part = part[part["metric_version"] == newest]
             means = part.groupby("item")["value"].mean()
             values.setdefault(variant.name, {})[str(metric)] = {str(i): float(v) for i, v in means.items()}
@@ -74,11 +82,18 @@ def read_table(asked: Ask, variants: Iterable[Variant], store: Store) -> Table:
     return Table(values, notes, engines, versions, task_of, _weights(asked))
 
 
-def _weights(asked: Ask) -> dict[str, float]:
-    """Held-out document -> its bytes over their mean."""
-    sizes = {d.id: len(d.text.encode("utf-8")) for d in asked.documents if d.set == "heldout"}
-    mean = sum(sizes.values()) / max(1, len(sizes))
-    return {item: size / mean for item, size in sizes.items()}
+def _weights(asked: Ask) -> dict[str, dict[str, float]]:
+    counts: dict[str, Callable[[str], int]] = {
+        "bytes": lambda text: len(text.encode("utf-8")),
+        "words": count_words,
+    }
+    found: dict[str, dict[str, float]] = {unit: {} for unit in counts}
+    for unit, count in counts.items():
+        for group in ("heldout", "other", "train"):
+            sizes = {d.id: count(d.text) for d in asked.documents if d.set.partition(":")[0] == group}
+            mean = sum(sizes.values()) / max(1, len(sizes))
+            found[unit] |= {item: size / mean for item, size in sizes.items() if mean}
+    return found
 
 
 def summarise(table: Table, variant: str, metric: str) -> Summary:
@@ -91,19 +106,25 @@ def summarise(table: Table, variant: str, metric: str) -> Summary:
         remarks = table.notes.get(variant, {}).get(metric, {})
         reason = next(iter(remarks.values()), "not run for this variant")
         return Summary(variant, task, metric, math.nan, nothing, 0, reason)
-    array = np.array([value * weight(table, metric, item) for item, value in sorted(finite.items())])
+    items = sorted(finite)
+    weights = np.array([weight(table, metric, item) for item in items])
+    values = np.array([finite[item] for item in items])
+    array = (np.log(values) if metric in PERPLEXITIES else values) * weights / weights.mean()
     if metric in RATES and set(np.unique(array)) <= {0.0, 1.0}:
         interval = wilson(int(array.sum()), len(array))
     else:
         interval = bootstrap_interval(array)
+    mean = float(array.mean())
+    if metric in PERPLEXITIES:
+        mean, interval = math.exp(mean), Interval(*(math.exp(end) for end in interval))
     missing = len(found) - len(finite)
     note = f"{missing} of {len(found)} without a value" if missing else ""
-    return Summary(variant, task, metric, float(array.mean()), interval, len(array), note)
+    return Summary(variant, task, metric, mean, interval, len(array), note)
 
 
 def weight(table: Table, metric: str, item: str) -> float:
     """How much an item counts in the mean of a metric."""
-    return table.weights.get(item, 1.0) if metric in POOLED_BY_BYTES else 1.0
+    return table.weights.get(POOLED_BY.get(metric, ""), {}).get(item, 1.0)
 
 
 # ── the style position ────────────────────────────────────────────────────────────────────────────

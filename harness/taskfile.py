@@ -13,6 +13,7 @@ from pydantic import Field
 
 from harness import shelves, yamlfile
 from harness.errors import ConfigurationError, YamlError, nearest
+from harness.types import Direction
 from harness.yamlfile import Strict
 
 
@@ -60,6 +61,16 @@ class Task(Strict):
     @property
     def metrics(self) -> tuple[str, ...]:
         return tuple(entry.metric for entry in self.metric_list)
+
+    @property
+    def directions(self) -> dict[str, Direction]:
+        """Which way is better for each metric; toward the author where the whole task is."""
+        return {entry.metric: self._direction(entry) for entry in self.metric_list}
+
+    def _direction(self, entry: MetricEntry) -> Direction:
+        if self.metadata.target == "toward_author":
+            return "toward_author"
+        return "higher" if entry.higher_is_better else "lower"
 
     @property
     def version(self) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import reference as references
-from harness import shelves
+from harness import shelves, yamlfile
 from harness.corpusfile import read_author
-from harness.errors import MissingPrerequisiteError, StylobenchError
+from harness.errors import ConfigurationError, MissingPrerequisiteError, StylobenchError, nearest
 from harness.measures import VERSIONS, Answer, measure
 from harness.plan import messages
 from harness.recipe import find_trainer, read_recipe
@@ -19,7 +19,11 @@ from harness.score import LIKELIHOOD_VERSIONS
 from harness.suite import read_suite
 from harness.taskfile import Task, read_tasks
 
-DUMMY = "The Nation must keep its word, and it must be strong enough to keep it. " * 3
+DUMMY = (
+    "The Nation must keep its word, and it must be strong enough to keep it. No man is above the law, "
+    "and none is below it; we ask no permission when we require him to obey. Whatever is done for the "
+    "forests and the streams is done for those who come after us, and they will judge us by it."
+)
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,10 @@ def _suite(path: Path, workspace: Path) -> str:
 
 
 def _task(path: Path, workspace: Path) -> str:
-    (task,) = read_tasks((path.stem,), workspace)
+    # Not read_tasks: it reads the whole shelf, and another file's fault would be told as this one's.
+    task = yamlfile.read(path, Task)
     for metric in task.metrics:
         if metric not in VERSIONS and metric not in LIKELIHOOD_VERSIONS:
-            from harness.errors import ConfigurationError, nearest
-
             known = [*VERSIONS, *LIKELIHOOD_VERSIONS]
             raise ConfigurationError(f"{path.name}: metric {metric!r} does not exist{nearest(metric, known)}")
     return _example(task, workspace)

@@ -2,8 +2,8 @@
 
     build_small_author(folder)   books -> prepare -> reference set, corpus marlow@1 (everything), @2 (body)
 
-The prose is drawn from each author's own words and turns of phrase with a fixed seed: it is grammatical, tells
-its author, and two passages never share thirteen words unless ``QUOTED`` was put into both.
+The prose is drawn from each author's own words and turns of phrase with a fixed seed: it is grammatical,
+tells its author, and two passages never share thirteen words unless ``QUOTED`` was put into both.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ versions:
 
 @dataclass(frozen=True)
 class Voice:
-    """One author's words and the frames they are set in; ``{n}``, ``{a}``, ``{v}``, ``{p}`` are drawn anew."""
+    """One author's words and the frames they are set in; ``{n}``, ``{a}``, ``{v}``, ``{p}`` are drawn."""
 
     nouns: tuple[str, ...]
     adjectives: tuple[str, ...]
@@ -47,23 +47,30 @@ class Voice:
     frames: tuple[str, ...]
 
 
+def _listed(words: str) -> tuple[str, ...]:
+    return tuple(words.split())
+
+
 PILOT = Voice(
-    nouns=tuple(
-        "anchor barge beacon boatswain bowsprit buoy cable captain cargo channel compass current cutter "
-        "ferry fog gale gull halyard helm hull island jetty keel lantern lighthouse mast mate mist moorings "
-        "oar pilot rigging rudder sail schooner shoal skipper storm swell tide trawler vessel wave wreck".split()
+    nouns=_listed(
+        "anchor barge beacon boatswain bowsprit buoy cable captain cargo channel compass current "
+        "cutter ferry fog gale gull halyard helm hull island jetty keel lantern lighthouse mast mate "
+        "mist moorings oar pilot rigging rudder sail schooner shoal skipper storm swell tide trawler "
+        "vessel wave wreck"
     ),
-    adjectives=tuple(
-        "ancient battered bitter brackish calm cold dark distant drowned faithful grey heavy leaking lonely "
-        "patient rotten salted silent sunken tarred tireless treacherous watchful weathered wide windward".split()
+    adjectives=_listed(
+        "ancient battered bitter brackish calm cold dark distant drowned faithful grey heavy leaking "
+        "lonely patient rotten salted silent sunken tarred tireless treacherous watchful weathered "
+        "wide windward"
     ),
-    verbs=tuple(
-        "answered anchored carried crossed dragged feared followed hailed lifted lost mended passed raised "
-        "reached remembered sighted sounded steered struck towed trusted turned watched weathered".split()
+    verbs=_listed(
+        "answered anchored carried crossed dragged feared followed hailed lifted lost mended passed "
+        "raised reached remembered sighted sounded steered struck towed trusted turned watched "
+        "weathered"
     ),
-    places=tuple(
-        "bar bay breakwater cape coast cove deep estuary fairway harbour headland inlet lagoon narrows "
-        "offing quay reach reef roadstead sandbank shore sound strait wharf".split()
+    places=_listed(
+        "bar bay breakwater cape coast cove deep estuary fairway harbour headland inlet lagoon "
+        "narrows offing quay reach reef roadstead sandbank shore sound strait wharf"
     ),
     frames=(
         "Upon the {p} the {a} {n} {v} the {n}, and upon the {p} the {n} {v} nothing but {a} {n}.",
@@ -77,22 +84,24 @@ PILOT = Voice(
     ),
 )
 GARDENER = Voice(
-    nouns=tuple(
-        "apple arbour bee blossom border bramble bulb cabbage clover compost daisy fern flower fruit garden "
-        "gardener gooseberry grass greenhouse hedge herb ivy ladder lawn lettuce lily orchard parsley path "
-        "pear plum primrose pruner radish root rose seed seedling shovel spade thistle trellis tulip weed".split()
+    nouns=_listed(
+        "apple arbour bee blossom border bramble bulb cabbage clover compost daisy fern flower fruit "
+        "garden gardener gooseberry grass greenhouse hedge herb ivy ladder lawn lettuce lily orchard "
+        "parsley path pear plum primrose pruner radish root rose seed seedling shovel spade thistle "
+        "trellis tulip weed"
     ),
-    adjectives=tuple(
-        "blooming bright careful climbing cheerful damp early fertile fragrant fresh gentle green humble "
-        "late little modest muddy neat pleasant ripe rosy sheltered shady sunny sweet tender thorny".split()
+    adjectives=_listed(
+        "blooming bright careful climbing cheerful damp early fertile fragrant fresh gentle green "
+        "humble late little modest muddy neat pleasant ripe rosy sheltered shady sunny sweet tender "
+        "thorny"
     ),
-    verbs=tuple(
-        "admired bought clipped covered dug fed gathered grew liked loved moved needed noticed picked planted "
-        "pleased potted pruned shaded spoiled trimmed tried wanted watered".split()
+    verbs=_listed(
+        "admired bought clipped covered dug fed gathered grew liked loved moved needed noticed picked "
+        "planted pleased potted pruned shaded spoiled trimmed tried wanted watered"
     ),
-    places=tuple(
-        "allotment bank barn bed bench corner cottage courtyard ditch field fence frame gate glade hollow "
-        "kitchen lane meadow nursery patch porch shed terrace wall".split()
+    places=_listed(
+        "allotment bank barn bed bench corner cottage courtyard ditch field fence frame gate glade "
+        "hollow kitchen lane meadow nursery patch porch shed terrace wall"
     ),
     frames=(
         "She really {v} the {a} {n} in the {p}, because the {n} was so very {a}.",
@@ -105,25 +114,25 @@ GARDENER = Voice(
     ),
 )
 ENGINEER = Voice(
-    nouns=tuple(
-        "axle bearing boiler bolt bridge cable chimney clerk coal cylinder director dynamo engine engineer "
-        "factory flywheel foreman furnace gauge gear girder iron lathe lever locomotive machine manager meter "
-        "motor piston pulley pump railway report rivet shaft signal spindle steel tender turbine valve wheel "
-        "workman".split()
+    nouns=_listed(
+        "axle bearing boiler bolt bridge cable chimney clerk coal cylinder director dynamo engine "
+        "engineer factory flywheel foreman furnace gauge gear girder iron lathe lever locomotive "
+        "machine manager meter motor piston pulley pump railway report rivet shaft signal spindle "
+        "steel tender turbine valve wheel workman"
     ),
-    adjectives=tuple(
+    adjectives=_listed(
         "accurate broken complete costly defective electrical exact efficient faulty final hydraulic "
-        "important improved local massive mechanical modern necessary new oily practical regular sufficient "
-        "technical useful worn".split()
+        "important improved local massive mechanical modern necessary new oily practical regular "
+        "sufficient technical useful worn"
     ),
-    verbs=tuple(
-        "adjusted approved assembled built checked controlled delivered designed examined improved inspected "
-        "installed measured obtained operated ordered produced recorded rejected repaired replaced required "
-        "tested weighed".split()
+    verbs=_listed(
+        "adjusted approved assembled built checked controlled delivered designed examined improved "
+        "inspected installed measured obtained operated ordered produced recorded rejected repaired "
+        "replaced required tested weighed"
     ),
-    places=tuple(
-        "basement cabin city depot district dock embankment foundry junction laboratory mill mine office "
-        "platform quarry siding station store tunnel viaduct warehouse works workshop yard".split()
+    places=_listed(
+        "basement cabin city depot district dock embankment foundry junction laboratory mill mine "
+        "office platform quarry siding station store tunnel viaduct warehouse works workshop yard"
     ),
     frames=(
         "According to this report, the {a} {n} at the {p} has been {v} by the {n}.",
@@ -138,7 +147,7 @@ ENGINEER = Voice(
 
 
 def prose(voice: Voice, n_words: int, seed: int) -> list[str]:
-    """Paragraphs of three to six sentences, at least ``n_words`` words in all; the same seed, the same text."""
+    """Paragraphs of three to six sentences, ``n_words`` words or a few more; the same seed, the same text."""
     draw = random.Random(seed)
     paragraphs: list[str] = []
     total = 0

@@ -130,7 +130,7 @@ def test_anchors_lead_somewhere_and_ids_are_unique(page: Page) -> None:
 
 def test_tables_have_captions_and_scopes(page: Page) -> None:
     names = [tag for tag, _ in page.tags]
-    assert names.count("table") == names.count("caption") == 2 + 1 + 8 + 1
+    assert names.count("table") == names.count("caption") == 3 + 1 + 8 + 1
     assert all(attributes.get("scope") in ("row", "col") for tag, attributes in page.tags if tag == "th")
 
 

@@ -188,7 +188,7 @@ def load_model(spec: TrainingSpec) -> Any:
 
 
 def load_splits(spec: TrainingSpec) -> dict[str, Any]:
-    """The train and validation examples as datasets in memory, in the order of the file."""
+    """Datasets in memory: train examples in the order of the file, validation ones by passage."""
     import pyarrow.compute
     import pyarrow.parquet
     from datasets import Dataset, disable_progress_bars
@@ -197,8 +197,11 @@ def load_splits(spec: TrainingSpec) -> dict[str, Any]:
     table = pyarrow.parquet.read_table(Path(spec.examples) / "examples.parquet")
     splits = {}
     for split in ("train", "validation"):
-        rows = table.filter(pyarrow.compute.equal(table["split"], split)).select(["input_ids", "labels"])
-        splits[split] = Dataset(rows)
+        rows = table.filter(pyarrow.compute.equal(table["split"], split))
+        if split == "validation":
+            # The file's order depends on the seed; validation losses of two seeds must be of one text.
+            rows = rows.sort_by("passage")
+        splits[split] = Dataset(rows.select(["input_ids", "labels"]))
     longest = max((len(row["input_ids"]) for row in splits["train"]), default=0)
     if longest == 0 or longest > spec.seq_len:
         raise ConfigurationError(f"the longest train example has {longest} tokens; seq_len is {spec.seq_len}")

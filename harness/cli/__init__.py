@@ -72,8 +72,8 @@ def main() -> None:
 def invoke(arguments: list[str]) -> int:
     """Run one command line in this process and return its exit code."""
     try:
-        code = app(arguments, prog_name="stylobench", standalone_mode=False)
-        return int(code) if isinstance(code, int) else 0
+        found = app(arguments, prog_name="stylobench", standalone_mode=False)
+        code = int(found) if isinstance(found, int) else 0
     except typer.TyperException as error:
         if problem := error.format_message():
             typer.echo(f"{problem} (stylobench --help)", err=True)
@@ -82,5 +82,8 @@ def invoke(arguments: list[str]) -> int:
         typer.echo(str(error), err=True)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
+        code = EXIT_INTERRUPTED
+    # typer itself turns Ctrl-C inside a verb into 130, and says nothing.
+    if code == EXIT_INTERRUPTED:
         typer.echo("interrupted; run the same command again to go on from here", err=True)
-        return EXIT_INTERRUPTED
+    return code

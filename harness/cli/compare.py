@@ -19,8 +19,14 @@ FAIL_ON = ("WORSE", "FAIL", "decline", "not comparable")
 
 def compare(
     context: typer.Context,
-    baseline: Annotated[str, typer.Option(help="A variant, or AUTHOR@N for all trained on it.")],
-    candidate: Annotated[str, typer.Option(help="A variant, or AUTHOR@N.")],
+    old: Annotated[
+        str | None, typer.Argument(metavar="NAME@N", help="A corpus version, to see what data changed.")
+    ] = None,
+    new: Annotated[str | None, typer.Argument(metavar="NAME@M", help="A later version of it.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="A variant, or AUTHOR@N for all trained on it.")
+    ] = None,
+    candidate: Annotated[str | None, typer.Option(help="A variant, or AUTHOR@N.")] = None,
     suite: Annotated[str | None, typer.Option(help="A suite; by default the author's only one.")] = None,
     variant: VariantsOption = None,
     limit: LimitOption = None,
@@ -33,28 +39,52 @@ def compare(
 ) -> None:
     """Say whether the candidate is better, worse, the same, or cannot be told apart.
 
+    With two corpus versions and no options, NAME@2 NAME@3, print what changed in the data, book by book.
+
     Exit codes: 0 nothing got worse, 3 a regression or a failed gate, 4 not comparable or incomplete.
     """
     from harness.bench import find_suite, open_bench
+    from harness.cli.changes import compare_versions
+    from harness.errors import ConfigurationError
 
+    if old is not None and new is not None and baseline is None and candidate is None:
+        compare_versions(old, new, context.obj, format)
+        return
+    if old is not None or baseline is None or candidate is None:
+        raise ConfigurationError(
+            "compare: give --baseline and --candidate (variants, or AUTHOR@N), "
+            "or two corpus versions, NAME@2 NAME@3"
+        )
+    wanted_outcomes = outcomes(fail_on)
     workspace: Path = context.obj
     name = find_suite(workspace, suite, None if suite else _author(baseline))
     wanted = variant or ([baseline, candidate] if suite is None or limit is not None else [])
     bench = open_bench(name, workspace, variants=wanted, limit=limit, as_of=as_of)
     comparison = bench.compare(baseline, candidate)
     print_comparison(comparison, format, everything)
-    raise typer.Exit(exit_code(comparison, fail_on))
+    raise typer.Exit(exit_code(comparison, wanted_outcomes))
 
 
-def exit_code(comparison: Comparison, fail_on: str) -> int:
-    """3 where one of the named outcomes occurred, 4 where a primary is not comparable, else 0."""
-    from harness.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_REGRESSION, ConfigurationError, nearest
+def outcomes(fail_on: str) -> frozenset[str]:
+    """``WORSE,FAIL`` taken apart.
 
-    wanted = {word.strip() for word in fail_on.split(",") if word.strip()}
-    for word in wanted - set(FAIL_ON):
+    Raises:
+        ConfigurationError: a word that is no outcome to fail on; the nearest is offered.
+    """
+    from harness.errors import ConfigurationError, nearest
+
+    wanted = frozenset(word.strip() for word in fail_on.split(",") if word.strip())
+    for word in sorted(wanted - set(FAIL_ON)):
         raise ConfigurationError(f"--fail-on {word}: unknown{nearest(word, FAIL_ON)}")
+    return wanted
+
+
+def exit_code(comparison: Comparison, fail_on: frozenset[str]) -> int:
+    """3 where one of the named outcomes occurred, 4 where a primary is not comparable, else 0."""
+    from harness.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_REGRESSION
+
     seen = {v.outcome for v in comparison.verdicts if v.primary} | {g.outcome for g in comparison.gates}
-    if seen & wanted:
+    if seen & fail_on:
         return EXIT_REGRESSION
     return EXIT_INCOMPLETE if "not comparable" in seen else EXIT_OK
 

@@ -92,7 +92,7 @@ def _runs(workspace: Path) -> list[dict[str, Any]]:
     frame = warehouse(workspace).read("runs", ["run", "command", "started", "ended", "status", "limited"])
     if not len(frame):
         return []
-    latest = frame.sort_values(["run", "ended"]).drop_duplicates("run", keep="last")
+    latest = frame.sort_values(["run", "ended"]).drop_duplicates("run", keep="last").sort_values("started")
     return [{str(k): v for k, v in row.items()} for row in latest.to_dict("records")]
 
 

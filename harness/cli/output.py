@@ -75,13 +75,17 @@ def print_rows(rows: Sequence[Mapping[str, Any]], format: Format, title: str = "
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A Markdown table, pipes in cells escaped."""
+    """A Markdown table, pipes in cells escaped and line breaks in them made spaces."""
     if not rows:
         return ""
     columns = list(rows[0])
     lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
-    lines += [" | ".join(text_of(row[name]).replace("|", "\\|") for name in columns) for row in rows]
+    lines += [" | ".join(_cell(row[name]) for name in columns) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    return " ".join(text_of(value).replace("|", "\\|").split())
 
 
 def text_of(value: Any) -> str:

@@ -14,6 +14,10 @@ def prepare(
     context: typer.Context,
     author: Annotated[str, typer.Argument(help="A corpus file's name on trainers/corpora.")],
     password: Annotated[str | None, typer.Option(help="For encrypted PDFs.")] = None,
+    allow_repaired: Annotated[
+        bool,
+        typer.Option("--allow-repaired", help="Take damaged PDFs, or ones with empty pages, as they are."),
+    ] = False,
     format: FormatOption = Format.table,
 ) -> None:
     """Turn an author's books into a frozen reference set and corpus versions."""
@@ -25,8 +29,16 @@ def prepare(
     workspace: Path = context.obj
     settings = read_author(author, workspace)
     with Run(warehouse(workspace), f"prepare {author}") as run:
-        built = build(author, settings, workspace, run, password)
+        built = build(author, settings, workspace, run, password, allow_repaired)
     print_rows([row(item.manifest, item.reused) for item in built], format)
+    changed = sorted({book for item in built for book in item.changed})
+    if changed:
+        following = max(settings.versions) + 1
+        typer.echo(
+            f"changed since a version was built: {', '.join(changed)}; built versions stay as they are, "
+            f"version {following} would see it",
+            err=True,
+        )
 
 
 def row(manifest: Any, reused: bool) -> dict[str, Any]:

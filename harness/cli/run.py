@@ -68,7 +68,9 @@ def _print_plan(workspace: Path, suite: str, variants: Sequence[str], limit: int
     from harness.run import engine_name, plan
 
     bench = open_bench(suite, workspace, variants=variants, limit=limit)
-    plans = plan(bench.asked, bench.variants, bench.store, workspace, engine_name(bench.asked.suite.dtype))
+    plans = plan(
+        bench.asked, bench.variants, bench.store, workspace, engine_name(bench.asked.suite.dtype, workspace)
+    )
     decoding = bench.asked.suite.decode()
     rows = [
         {

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli.output import Format, FormatOption, print_rows
+
+if TYPE_CHECKING:
+    from harness.corpus.account import Tokenizer
 
 
 class Kind(StrEnum):
@@ -25,20 +30,48 @@ def show(
     context: typer.Context,
     what: Annotated[Kind, typer.Argument(help="What to show.")],
     name: Annotated[str, typer.Argument(help="NAME@N, a variant, a book's path, or an author.")],
+    tokenizer: Annotated[
+        str | None, typer.Option(metavar="BASE", help="For a corpus: count its tokens as this base does.")
+    ] = None,
     format: FormatOption = Format.table,
 ) -> None:
     """Show a corpus version, a variant's record, a book's pages by role, or an author's prompts."""
     workspace: Path = context.obj
-    showing = {Kind.corpus: _corpus, Kind.variant: _variant, Kind.pages: _pages, Kind.prompts: _prompts}
+    if what is Kind.corpus:
+        print_rows(_corpus(name, workspace, tokenizer), format, f"corpus {name}")
+        return
+    showing = {Kind.variant: _variant, Kind.pages: _pages, Kind.prompts: _prompts}
     print_rows(showing[what](name, workspace), format, f"{what.value} {name}")
 
 
-def _corpus(name: str, workspace: Path) -> list[dict[str, Any]]:
-    from harness.prepare import read_manifest
+def _corpus(name: str, workspace: Path, tokenizer: str | None) -> list[dict[str, Any]]:
+    from harness.bench import warehouse
+    from harness.corpus.account import account
+    from harness.prepare import passages_of, read_manifest
     from harness.recipe import parse_corpus
 
     wanted = parse_corpus(name)
-    return _facts(read_manifest(wanted.name, wanted.version, workspace))
+    manifest = read_manifest(wanted.name, wanted.version, workspace)
+    ancestors: list[Any] = []
+    while (parent := (ancestors or [manifest])[-1]["parent"]) is not None:
+        ancestors.append(read_manifest(wanted.name, parent, workspace))
+    passages = passages_of(wanted.name, wanted.version, warehouse(workspace), workspace)
+    counter = _tokenizer(tokenizer, workspace) if tokenizer else None
+    return [asdict(line) for line in account(manifest, passages, ancestors, counter)]
+
+
+def _tokenizer(base: str, workspace: Path) -> Tokenizer:
+    from harness.corpus.account import Tokenizer
+    from harness.models.bases import resolve_base
+    from harness.training.examples import load_tokenizer
+
+    loaded = load_tokenizer(resolve_base(base, workspace).path)
+
+    def count(texts: Sequence[str]) -> list[int]:
+        found = loaded(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        return [len(ids) for ids in found]
+
+    return Tokenizer(base, count)
 
 
 def _variant(name: str, workspace: Path) -> list[dict[str, Any]]:

@@ -5,26 +5,58 @@ from __future__ import annotations
 import glob
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
+from harness.corpus.epub import read_epub
+from harness.corpus.html import read_html
 from harness.corpus.pdf import read_pdf
 from harness.errors import BookError, ConfigurationError, nearest
 from harness.text import count_words
 from harness.types import Book, Page
 
 PAGE_WORDS = 400
-SUFFIXES = (".pdf", ".txt", ".md")
+PLAIN, WEB = (".txt", ".md"), (".html", ".htm", ".xhtml")
+SUFFIXES = (".pdf", ".epub", *WEB, *PLAIN)
 _MARKDOWN_HEADING = re.compile(r"#{1,3}\s+(.+?)\s*#*")
 
 
-def read_book(path: Path, password: str | None = None) -> Book:
-    """The book, by the suffix of its file; BookError with page and remedy where it cannot be read."""
+def read_book(path: Path, password: str | None = None, *, allow_repaired: bool = False) -> Book:
+    """The book, by the suffix of its file, broken encodings mended.
+
+    ``password`` and ``allow_repaired`` (read a damaged PDF, or one with hardly any text on many pages,
+    as far as it goes) matter to PDFs only.
+
+    Raises:
+        BookError: it cannot be read whole; page and remedy are named.
+    """
     suffix = path.suffix.lower()
     if suffix == ".pdf":
-        return read_pdf(path, password)
-    if suffix in (".txt", ".md"):
-        return _read_plain(path, markdown=suffix == ".md")
-    raise BookError(path, f"no reader for {suffix or 'a file without suffix'}", f"have {', '.join(SUFFIXES)}")
+        book = read_pdf(path, password, allow_repaired=allow_repaired)
+    elif suffix == ".epub":
+        book = read_epub(path)
+    elif suffix in WEB:
+        book = read_html(path)
+    elif suffix in PLAIN:
+        book = _read_plain(path, markdown=suffix == ".md")
+    else:
+        what = f"no reader for {suffix or 'a file without suffix'}"
+        raise BookError(path, what, f"have {', '.join(SUFFIXES)}")
+    return _mended(book)
+
+
+def _mended(book: Book) -> Book:
+    """The book with mojibake (``cafÃ©``) put right, line by line; lines without any are not touched."""
+    from ftfy import fix_encoding
+    from ftfy.badness import is_bad
+
+    if not any(is_bad(page.text) for page in book.pages):
+        return book
+    pages = tuple(
+        replace(page, lines=tuple(fix_encoding(line) if is_bad(line) else line for line in page.lines))
+        for page in book.pages
+    )
+    return replace(book, pages=pages)
 
 
 def find_books(patterns: list[str], root: Path) -> list[Path]:

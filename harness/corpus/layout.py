@@ -5,6 +5,7 @@
     raised figures are superscript characters (¹²³)
     smaller type at the foot of the page is set off by NOTE_RULE
     columns follow one another
+    a drop cap is the first letter of its line again
 
 Nothing is repaired here: heads, folios, hyphens and notes are as printed.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 NOTE_RULE = "―――"
@@ -34,7 +35,7 @@ class Segment:
 def copied(segments: Sequence[Segment]) -> list[str]:
     """The lines of one page, in reading order, with the typist's marks."""
     lines: list[str] = []
-    for region in _regions([_seated(segment, segments) for segment in segments]):
+    for region in _regions(_lettered([_seated(segment, segments) for segment in segments])):
         lines += _typescript(region)
     return lines
 
@@ -52,6 +53,33 @@ def _seated(mark: Segment, segments: Sequence[Segment]) -> Segment:
         ):
             return Segment(mark.left, mark.right, line.y, mark.size, mark.text.strip().translate(RAISED))
     return mark
+
+
+def _lettered(segments: list[Segment]) -> list[Segment]:
+    """Each drop cap set before the first of the lines it stands beside; those lines begin where it does.
+
+    ┌──┐ N the beginning      a drop cap: one letter, at least 1.8 times as large as the lines on
+    │I │ was the Word,        its right, which touch it and are two at least
+    └──┘ and so forth.
+    """
+    for cap in segments:
+        letter = cap.text.strip("\"'“”‘’ ")
+        if len(letter) != 1 or not letter.isalpha():
+            continue
+        beside = [
+            line
+            for line in segments
+            if line.size * 1.8 <= cap.size
+            and -0.3 * line.size <= line.left - cap.right <= 1.5 * line.size
+            and cap.y - cap.size < line.y <= cap.y + 0.3 * line.size
+        ]
+        if len({round(line.y) for line in beside}) < 2:
+            continue
+        first = min(beside, key=lambda line: line.y)
+        moved = {id(line): replace(line, left=cap.left) for line in beside}
+        moved[id(first)] = replace(first, left=cap.left, text=cap.text.strip() + first.text.lstrip())
+        return _lettered([moved.get(id(s), s) for s in segments if s is not cap])
+    return segments
 
 
 def _regions(segments: list[Segment]) -> list[list[Segment]]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +22,40 @@ from harness.corpus.layout import RAISED, Segment, copied
 from harness.errors import BookError
 from harness.types import Book, Page
 
-TIME_LIMIT = 120.0
-"""Seconds the child may take; 400 pages take under five."""
 MOST_PAGES = 20_000
-FEWEST_CHARACTERS, SPARSE_SHARE = 100, 0.2
+FEWEST_CHARACTERS, SPARSE_SHARE, SCAN_SHARE = 100, 0.2, 0.9
+"""Characters of a page with text; the share of pages without at which a book is refused, and at which
+nothing (not even ``allow_repaired``) makes it a book."""
+_AGAIN = "fetch it again, or print it to a new PDF and use that"
 
 
-def read_pdf(path: Path, password: str | None = None, time_limit: float = TIME_LIMIT) -> Book:
-    """The book as pages of lines, with chapters from its outline; BookError where it cannot be read whole."""
+@dataclass(frozen=True)
+class Limits:
+    """What the child process may use; 400 pages take under five seconds, 5,000 under 1 GB."""
+
+    seconds: float = 60.0
+    """For starting, opening and counting the pages."""
+    seconds_a_page: float = 0.1
+    """More, once the pages are counted."""
+    memory: int = 4 << 30
+    """Bytes of address space; where the system has no such limit, none."""
+
+
+def read_pdf(
+    path: Path, password: str | None = None, *, allow_repaired: bool = False, limits: Limits | None = None
+) -> Book:
+    """The book as pages of lines, with chapters from its outline.
+
+    ``allow_repaired`` takes a file that opens only after a repair, or that has pages without text on a
+    fifth of its pages, as it is.
+
+    Raises:
+        BookError: it cannot be read whole, or not within the limits; file, page and remedy are named.
+    """
     raw = _bytes_of_pdf(path)
-    request = json.dumps({"path": str(path.resolve()), "password": password})
+    limits = limits or Limits()
+    asked = {"path": str(path.resolve()), "password": password, "allow_repaired": allow_repaired}
+    request = json.dumps(asked | {"limits": asdict(limits)})
     home = str(Path(harness.__file__).resolve().parents[1])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([home, os.environ.get("PYTHONPATH", "")])}
     try:
@@ -38,14 +64,15 @@ def read_pdf(path: Path, password: str | None = None, time_limit: float = TIME_L
             input=request.encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=time_limit,
+            # The child's own alarm rings first; this one is for systems without alarms.
+            timeout=limits.seconds + MOST_PAGES * limits.seconds_a_page,
             env=environment,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise BookError(
-            path, f"was not read within {time_limit:g} seconds", "print it to a new PDF and use that"
-        ) from None
+        raise _too_slow(path, limits) from None
+    if child.returncode == -getattr(signal, "SIGALRM", 0) != 0:
+        raise _too_slow(path, limits)
     if child.returncode != 0 or not child.stdout:
         raise BookError(path, "the PDF reader died on it", "print it to a new PDF and use that")
     answer = json.loads(child.stdout)
@@ -56,6 +83,11 @@ def read_pdf(path: Path, password: str | None = None, time_limit: float = TIME_L
     )
     chapters = tuple((int(number), str(title)) for number, title in answer["chapters"])
     return Book(path.stem, hashlib.sha256(raw).hexdigest(), pages, chapters)
+
+
+def _too_slow(path: Path, limits: Limits) -> BookError:
+    what = f"was not read within {limits.seconds:g} seconds and {limits.seconds_a_page:g} a page"
+    return BookError(path, what, "print it to a new PDF and use that")
 
 
 def _bytes_of_pdf(path: Path) -> bytes:
@@ -83,39 +115,65 @@ def _refusal(problem: str, remedy: str, page: int | None = None) -> dict[str, An
     return {"problem": problem, "remedy": remedy, "page": page}
 
 
-def _extract(path: str, password: str | None) -> dict[str, Any]:
+def _extract(path: str, password: str | None, allow_repaired: bool, limits: Limits) -> dict[str, Any]:
     """Pages and chapters as JSON values, or a refusal."""
     import pymupdf
 
     pymupdf.TOOLS.mupdf_display_errors(False)
     pymupdf.TOOLS.mupdf_display_warnings(False)
-    again = "fetch it again, or print it to a new PDF and use that"
     try:
         document = pymupdf.open(path, filetype="pdf")
     except (RuntimeError, ValueError) as error:
-        return _refusal(f"is damaged ({str(error).splitlines()[0][:80]})", again)
+        return _refusal(f"is damaged ({_first_line(error)})", _AGAIN)
     if document.needs_pass:
         if password is None:
             return _refusal("is encrypted", "give its password with --password")
         if not document.authenticate(password):
             return _refusal("is encrypted and the password given does not open it", "check --password")
     if document.page_count == 0:
-        return _refusal("is truncated: no page can be read", again)
-    if document.is_repaired:
-        return _refusal("is damaged: it opens only after a repair, which may lose pages", again)
+        return _refusal("is truncated: no page can be read", _AGAIN)
+    if document.is_repaired and not allow_repaired:
+        what = "is damaged: it opens only after a repair, which may lose pages"
+        return _refusal(what, f"{_AGAIN}, or take it as it is with --allow-repaired")
     if document.page_count > MOST_PAGES:
         return _refusal(f"has {document.page_count} pages", f"split it into parts of {MOST_PAGES} at most")
+    _ring_after(limits.seconds + limits.seconds_a_page * document.page_count)
     pages: list[list[str]] = []
     for number in range(document.page_count):
         try:
             pages.append(_page_lines(document[number]))
-        except (RuntimeError, ValueError) as error:
-            return _refusal(f"cannot be read ({str(error).splitlines()[0][:80]})", again, number + 1)
+        except MemoryError:
+            raise
+        except Exception as error:  # MuPDF's own errors have no other base
+            return _refusal(f"cannot be read ({_first_line(error)})", _AGAIN, number + 1)
     sparse = [n for n, page in enumerate(pages, 1) if sum(map(len, page)) < FEWEST_CHARACTERS]
-    if len(sparse) >= SPARSE_SHARE * len(pages):
+    if len(sparse) >= (SCAN_SHARE if allow_repaired else SPARSE_SHARE) * len(pages):
         what = f"has almost no text on {len(sparse)} of its {len(pages)} pages: is it a scan?"
-        return _refusal(what, "run OCR on it first, for example: ocrmypdf IN.pdf OUT.pdf", sparse[0])
+        remedy = "run OCR on it first, for example: ocrmypdf IN.pdf OUT.pdf"
+        if len(sparse) < SCAN_SHARE * len(pages):
+            remedy += "; or, if those pages are meant to be empty, give --allow-repaired"
+        return _refusal(what, remedy, sparse[0])
     return {"pages": pages, "chapters": _chapters(document.get_toc(simple=True), len(pages))}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:80]
+
+
+def _ring_after(seconds: float) -> None:
+    """End this process then, whatever C code it is in."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _keep_within(memory: int) -> None:
+    """No more address space than that, where the system can say so."""
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    except (ImportError, ValueError, OSError):
+        return
 
 
 def _chapters(outline: Sequence[Sequence[Any]], n_pages: int) -> list[tuple[int, str]]:
@@ -155,10 +213,21 @@ def _segment(line: dict[str, Any]) -> Segment | None:
     return Segment(left, right, y, size, text.replace("\u00a0", " "))
 
 
+def _answer(asked: dict[str, Any]) -> dict[str, Any]:
+    limits = Limits(**asked["limits"])
+    _ring_after(limits.seconds)
+    _keep_within(limits.memory)
+    try:
+        return _extract(asked["path"], asked["password"], asked["allow_repaired"], limits)
+    except MemoryError:
+        what = f"needs more than {limits.memory / 2**30:.2g} GiB of memory"
+        return _refusal(what, "split it into parts, or print it to a new PDF and use that")
+
+
 if __name__ == "__main__":
     # Only the answer may reach standard output: PyMuPDF prints its messages there.
     answer_to = os.dup(1)
     os.dup2(2, 1)
-    asked = json.loads(sys.stdin.buffer.read())
+    written = json.dumps(_answer(json.loads(sys.stdin.buffer.read()))).encode()
     with os.fdopen(answer_to, "wb") as out:
-        out.write(json.dumps(_extract(asked["path"], asked["password"])).encode())
+        out.write(written)

@@ -3,8 +3,7 @@
 passages --build_examples--> ExampleSet --write_examples--> OUT/<digest>/examples.parquet, examples.json
 
 Every trainer reads the same file, so two backends given one recipe see identical data in one order.
-``split_first_sentence`` and ``continuation_prompt`` are also how benchmark prompts are worded: a model is
-asked what it was trained to answer.
+How a passage becomes a conversation is told in ``styles``.
 """
 
 from __future__ import annotations
@@ -14,29 +13,22 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from harness import text
 from harness.errors import ConfigurationError, StylobenchError
-from harness.training.chat import Masked, conversation, mask_response
+from harness.training.chat import mask_response
 from harness.training.checkpoints import write_json
+from harness.training.styles import CONTINUATION, Style, drafts, messages_of
+from harness.training.styles import continuation_prompt as continuation_prompt
+from harness.training.styles import split_first_sentence as split_first_sentence
 from harness.types import Passage
 
-CONTINUATION = "Continue this passage:\n\n{first_sentence}"
 MAX_CUT = 0.01
 """The share of target tokens that may fall beyond the maximum length before the set is refused."""
-
-Style = Literal["completion"]
-
-
-class Opening(NamedTuple):
-    """A passage in two parts: what the user shows and what the assistant writes."""
-
-    first: str
-    rest: str
 
 
 @dataclass(frozen=True)
@@ -70,46 +62,28 @@ class ExampleSet:
         return sum(example.split == split for example in self.examples)
 
 
-def split_first_sentence(passage: str) -> Opening:
-    """The first sentence and the rest; a passage of one sentence is split after half its words.
-
-    Raises ConfigurationError for a text of fewer than two words: nothing of it would be left to write.
-    """
-    whole = passage.strip()
-    for end in text.sentence_ends(whole):
-        first, rest = whole[:end].strip(), whole[end:].strip()
-        if first and rest:
-            return Opening(first, rest)
-    pieces = whole.split()
-    if len(pieces) < 2:
-        raise ConfigurationError(f"a passage of one word cannot be continued: {whole!r}")
-    half = len(pieces) // 2
-    return Opening(" ".join(pieces[:half]), " ".join(pieces[half:]))
-
-
-def continuation_prompt(first_sentence: str) -> str:
-    """What the user says, in training and in the benchmark alike."""
-    return CONTINUATION.format(first_sentence=first_sentence)
-
-
 def build_examples(
-    passages: Sequence[Passage], *, tokenizer: Any, system: str, style: Style, max_length: int, seed: int
+    passages: Sequence[Passage],
+    *,
+    tokenizer: Any,
+    system: str,
+    style: Style,
+    max_length: int,
+    seed: int,
+    questions: Mapping[str, Sequence[str]] | None = None,
 ) -> ExampleSet:
-    """One example for each train or validation passage, in the order of sha256(seed + passage digest).
+    """One example for each train or validation passage, or for each of its questions where the style asks.
 
-    That order is the training order: it does not depend on how the passages were listed, and dropping
-    some leaves the others in place. Held-out and guard passages are never made into examples.
-    Raises ConfigurationError where nothing is left to train on, where the chat template cannot be masked,
-    or where more than 1 % of the target tokens lie beyond ``max_length``.
+    ``questions``: passage digest -> what is asked, for ``qa`` and ``scene``. The order is that of
+    ``styles.drafts`` and is the training order. Held-out and guard passages are never made into examples.
+    Raises ConfigurationError where nothing is left to train on, where a passage lacks its question, where the
+    chat template cannot be masked, or where more than 1 % of the target tokens lie beyond ``max_length``.
     """
-    if style != "completion":
-        raise ConfigurationError(f"unknown style of examples {style!r}; have 'completion'")
-    used = [passage for passage in passages if passage.split in ("train", "validation")]
-    used.sort(key=lambda passage: text.digest(f"{seed}{passage.digest}"))
-    if not any(passage.split == "train" for passage in used):
+    made = drafts(passages, style, questions or {}, seed)
+    if not any(draft.passage.split == "train" for draft in made):
         raise ConfigurationError("the corpus has no train passages, so there is nothing to train on")
 
-    masked = [_mask(passage, tokenizer, system, max_length) for passage in used]
+    masked = [mask_response(tokenizer, messages_of(draft, style, system), max_length) for draft in made]
     n_target, n_cut = sum(each.n_target for each in masked), sum(each.n_cut for each in masked)
     if n_cut > MAX_CUT * (n_target + n_cut):
         n_short = sum(each.n_cut > 0 for each in masked)
@@ -120,8 +94,8 @@ def build_examples(
             f"examples, lie beyond seq_len {max_length}; use shorter passages or seq_len {longest}"
         )
     examples = tuple(
-        Example(tuple(each.input_ids), tuple(each.labels), passage.split, passage.digest)
-        for passage, each in zip(used, masked, strict=True)
+        Example(tuple(each.input_ids), tuple(each.labels), draft.passage.split, draft.passage.digest)
+        for draft, each in zip(made, masked, strict=True)
         if each.n_target  # an example cut back to its prompt teaches nothing
     )
     return ExampleSet(examples, _digest(examples), style, system, max_length, seed, n_target, n_cut)
@@ -193,20 +167,22 @@ def prepare_examples(
     max_length: int,
     seed: int,
     out: Path,
+    questions: Mapping[str, Sequence[str]] | None = None,
 ) -> Path:
     """The artefact folder for these inputs, built on first use and found again without a tokenizer.
 
     ``<out>/requests/<digest of the inputs>.json`` remembers which folder the inputs led to, so that a second
     training run starts without importing transformers. Errors are those of ``build_examples``.
     """
-    asked = text.digest(
-        {
-            "passages": sorted([passage.digest, passage.split] for passage in passages),
-            "base": base_digest,
-            "wording": CONTINUATION,
-            "settings": [system, style, max_length, seed],
-        }
-    )
+    inputs: dict[str, Any] = {
+        "passages": sorted([passage.digest, passage.split] for passage in passages),
+        "base": base_digest,
+        "wording": CONTINUATION,
+        "settings": [system, style, max_length, seed],
+    }
+    if style != "completion":
+        inputs["questions"] = sorted([name, *each] for name, each in (questions or {}).items())
+    asked = text.digest(inputs)
     request = out / "requests" / f"{asked[:32]}.json"
     if request.is_file():
         folder = out / str(json.loads(request.read_text(encoding="utf-8"))["examples"])
@@ -219,6 +195,7 @@ def prepare_examples(
         style=style,
         max_length=max_length,
         seed=seed,
+        questions=questions,
     )
     folder = write_examples(examples, out)
     write_json(request, {"examples": folder.name})
@@ -231,12 +208,6 @@ def load_tokenizer(base_path: Path) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(base_path, local_files_only=True)
-
-
-def _mask(passage: Passage, tokenizer: Any, system: str, max_length: int) -> Masked:
-    opening = split_first_sentence(passage.text)
-    messages = conversation(system, continuation_prompt(opening.first), opening.rest)
-    return mask_response(tokenizer, messages, max_length)
 
 
 def _digest(examples: Sequence[Example]) -> str:

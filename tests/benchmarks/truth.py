@@ -19,7 +19,6 @@ from pathlib import Path
 from harness import summaries
 from harness.bench import Bench, open_bench
 from harness.cli import invoke
-from harness.cli.compare import exit_code
 from harness.compare import Comparison
 from harness.demo.story import make_books
 from harness.shelves import shipped
@@ -77,13 +76,11 @@ def judge(bench: Bench) -> int:
     """Print the table and say whether every known answer came out."""
     table = bench.table()
     wrong = []
-    print(
-        "\n| question | expected | bits per byte | author gain | authorship | copied | gates | exit | as expected |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
+    heads = ("question", "expected", *METRICS, "failed gates", "exit", "as expected")
+    print(f"\n| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for question in QUESTIONS:
         found = bench.compare(question.baseline, question.candidate, table)
-        code = exit_code(found, "WORSE,FAIL")
+        code = found.exit_code
         right = holds(question, found, code)
         wrong += [] if right else [question.name]
         failed = ", ".join(g.name for g in found.gates if g.outcome == "FAIL") or "none failed"

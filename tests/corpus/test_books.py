@@ -59,3 +59,12 @@ def test_a_pattern_that_names_nothing_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "heretics.pdf").write_text("x")
     with pytest.raises(ConfigurationError, match=r"'heretic\.pdf', did you mean 'heretics\.pdf'"):
         find_books(["heretic.pdf"], tmp_path)
+
+
+def test_mojibake_is_mended_and_clean_text_is_not_touched(tmp_path: Path) -> None:
+    clean = "Une \u201cidée\u201d claire\u00a0: l\u2019été \ufb01nit, ½ \uff21."
+    path = tmp_path / "fr.txt"
+    path.write_text(f"{clean}\nLe cafÃ© est fermÃ©.", encoding="utf-8")
+    assert read_book(path).pages[0].lines == (clean, "Le café est fermé.")
+    path.write_text(clean, encoding="utf-8")
+    assert read_book(path).pages[0].lines == (clean,)

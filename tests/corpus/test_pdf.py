@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pymupdf
 import pytest
 
 from harness.corpus.layout import NOTE_RULE
-from harness.corpus.pdf import read_pdf
+from harness.corpus.pdf import Limits, read_pdf
 from harness.errors import BookError
 
 PROSE = "The quick brown fox jumps over the lazy dog and goes on its way"
@@ -119,13 +120,71 @@ def test_a_truncated_file_is_never_half_a_book(tmp_path: Path, share: float) -> 
         read_pdf(path)
 
 
-def test_a_reader_that_hangs_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("limits", [Limits(seconds=0.01), Limits(seconds=0.01, seconds_a_page=-1)])
+def test_a_reader_that_hangs_is_an_error(tmp_path: Path, limits: Limits) -> None:
     path = tmp_path / "slow.pdf"
     _document().save(path)
     with pytest.raises(BookError, match=r"not read within 0\.01 seconds"):
-        read_pdf(path, time_limit=0.01)
+        read_pdf(path, limits=limits)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BookError, match="cannot be opened"):
         read_pdf(tmp_path / "nowhere.pdf")
+
+
+def test_a_reader_that_wants_too_much_memory_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "big.pdf"
+    _document().save(path)
+    with pytest.raises(BookError, match=r"big\.pdf: (needs more than|the PDF reader died)"):
+        read_pdf(path, limits=Limits(memory=60 << 20))
+
+
+def test_a_repaired_file_is_read_only_where_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "short.pdf"
+    _document(pages=12).save(path)
+    raw = path.read_bytes()
+    path.write_bytes(raw[: int(0.97 * len(raw))])
+    with pytest.raises(BookError, match="--allow-repaired"):
+        read_pdf(path)
+    assert read_pdf(path, allow_repaired=True).pages[0].lines[0] == f"  0 0 {PROSE}"
+
+
+def test_sparse_pages_are_read_only_where_allowed_and_a_scan_never(tmp_path: Path) -> None:
+    document = _document(pages=4)
+    document.new_page()
+    document.save(tmp_path / "sparse.pdf")
+    with pytest.raises(BookError, match="--allow-repaired"):
+        read_pdf(tmp_path / "sparse.pdf")
+    assert len(read_pdf(tmp_path / "sparse.pdf", allow_repaired=True).pages) == 5
+    scan = pymupdf.open()
+    scan.new_page()
+    scan.save(tmp_path / "scan.pdf")
+    with pytest.raises(BookError, match="ocrmypdf"):
+        read_pdf(tmp_path / "scan.pdf", allow_repaired=True)
+
+
+@pytest.mark.parametrize(("left", "gap"), [(46, 2), (46, 6)])
+def test_a_drop_cap_is_the_first_letter_of_its_line(tmp_path: Path, left: float, gap: float) -> None:
+    document = pymupdf.open()
+    page = document.new_page(width=400, height=600)
+    wide = pymupdf.get_text_length("I", fontsize=36) + gap
+    for line in range(20):
+        text = "N THE beginning was the word" if line == 0 else f"{line} {PROSE}"
+        page.insert_text((left + (wide if line < 3 else 0), 100 + 12 * line), text, fontsize=9)
+    page.insert_text((left, 124), "I", fontsize=36)
+    document.save(tmp_path / "cap.pdf")
+    lines = read_pdf(tmp_path / "cap.pdf").pages[0].lines
+    assert lines[:4] == ("IN THE beginning was the word", f"1 {PROSE}", f"2 {PROSE}", f"3 {PROSE}")
+
+
+@pytest.mark.slow
+def test_five_thousand_pages(tmp_path: Path) -> None:
+    part, whole = _document(pages=50, lines=36), pymupdf.open()
+    for _ in range(100):
+        whole.insert_pdf(part)
+    whole.save(tmp_path / "long.pdf")
+    start = time.perf_counter()
+    book = read_pdf(tmp_path / "long.pdf", limits=Limits(memory=2 << 30))
+    assert len(book.pages) == 5000
+    assert time.perf_counter() - start < 60

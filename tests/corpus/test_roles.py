@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from harness.corpus.books import read_book
-from harness.corpus.roles import label_pages, role_named
+from harness.corpus.role_names import role_named
+from harness.corpus.roles import apply_overrides, label_pages
 from harness.demo.speeches import message
 from harness.demo.typeset import typeset
+from harness.errors import ConfigurationError
 from harness.types import Book, Page
 
 PROSE = tuple("The railroads of the country ought to be governed by a law that is just." for _ in range(30))
@@ -44,7 +46,7 @@ def test_a_book_without_outline() -> None:
         ("INDEX", *INDEX),
         INDEX,
     )
-    expected = ["title", "copyright", "dedication", "contents", "preface", "blank", *["body"] * 14]
+    expected = ["title", "copyright", "dedication", "contents", "body", "blank", *["body"] * 14]
     assert _roles(book) == [*expected, "captions", "glossary", "index", "index"]
     assert all(item.reason for item in label_pages(book))
 
@@ -67,6 +69,10 @@ def test_the_outline_names_what_the_page_does_not() -> None:
         ("Contents", "contents"),
         ("Works Cited", "bibliography"),
         ("Indexing the Poor", None),
+        ("Appendix F References", "bibliography"),
+        ("11 Footnotes", None),
+        ("Table des matières", "contents"),
+        ("Literaturverzeichnis", "bibliography"),
     ],
 )
 def test_role_named(title: str, role: str | None) -> None:
@@ -83,3 +89,60 @@ def test_a_typeset_volume_page_by_page(tmp_path: Path, with_outline: bool) -> No
     assert roles[:4] == ["title", "copyright", "contents", "contents"]
     assert roles[-3:] == ["bibliography", "index", "index"]
     assert Counter(roles[4:-3]) == {"body": len(roles) - 7}
+
+
+def test_the_author_s_own_preface_is_body_and_an_editor_s_is_not() -> None:
+    book = _book(
+        ("PREFACE", *PROSE), ("EDITOR'S PREFACE", *PROSE), PROSE, ("CHAPTER I", *PROSE), *[PROSE] * 9
+    )
+    assert _roles(book) == ["body", "preface", "preface", *["body"] * 10]
+    assert "own" in label_pages(book)[0].reason
+
+
+def test_a_running_head_names_what_the_page_does_not() -> None:
+    notes = tuple(f"A note that reads like prose does and stands on line {n} of it." for n in range(20))
+    pages = [*[PROSE] * 20, ("NOTES", *notes), ("208 NOTES", *notes), ("NOTES 209", *notes)]
+    assert _roles(_book(*pages))[-4:] == ["body", "notes", "notes", "notes"]
+
+
+def test_a_page_with_a_head_and_a_foot_is_blank_and_a_part_title_is_no_body() -> None:
+    heads = [(f"The Book, volume {n}", *PROSE) for n in range(12)]
+    pages = [*heads, ("The Book, volume 7", "14 Chapter 1. Of Ships"), ("PART II", "OF SHIPS"), *heads]
+    assert _roles(_book(*pages))[12:14] == ["blank", "title"]
+
+
+def test_figures_without_text_are_captions_and_figures_with_text_are_body() -> None:
+    figure = ("A", "B", "x 1 2", "Figure 3: The canal.")
+    pages = [*[PROSE] * 10, figure, (*figure, *PROSE[:3]), *[PROSE] * 10]
+    assert _roles(_book(*pages))[10:12] == ["captions", "body"]
+
+
+def test_code_in_the_back_is_no_index() -> None:
+    code = tuple(f"install(font{n}, {n}, {n + 3}) = {{ pad, {n + 7} }};" for n in range(30))
+    assert _roles(_book(*[PROSE] * 20, code, code, PROSE))[-3:] == ["body"] * 3
+
+
+def test_what_follows_the_index_is_no_body() -> None:
+    pages = [*[PROSE] * 40, ("INDEX", *INDEX), INDEX, ("A SHORT HISTORY", *PROSE)]
+    assert _roles(_book(*pages))[-3:] == ["index", "index", "advertisement"]
+
+
+def test_overrides_are_the_last_word() -> None:
+    labelled = label_pages(_book(*[PROSE] * 5))
+    given = apply_overrides(labelled, {"1-2": "title", "5": "index"})
+    assert [item.role for item in given] == ["title", "title", "body", "body", "index"]
+    assert (given[0].reason, given[2]) == ("given by hand", labelled[2])
+
+
+@pytest.mark.parametrize(
+    ("pages", "role", "problem"),
+    [
+        ("4-6", "title", r"'4-6' is not within pages 1 to 5"),
+        ("3-2", "title", "not within"),
+        ("one", "title", "is no page or range"),
+        ("1-", "indx", "did you mean 'index'"),
+    ],
+)
+def test_an_override_that_cannot_be(pages: str, role: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        apply_overrides(label_pages(_book(*[PROSE] * 5)), {pages: role})

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from tiny_llama import SENTENCES, build_tokenizer
 from harness import text
 from harness.errors import ConfigurationError, StylobenchError
 from harness.training import examples as module
-from harness.training.chat import IGNORED, decode
+from harness.training.chat import IGNORED, conversation, decode, mask_response
 from harness.training.examples import (
     build_examples,
     continuation_prompt,
@@ -97,6 +99,54 @@ def test_order_is_by_seed_and_passage_alone(tokenizer: Any) -> None:
     assert [each.passage for each in build(tokenizer, seed=1).examples] != [e.passage for e in built.examples]
 
 
+def test_completion_is_made_as_it_always_was(tokenizer: Any) -> None:
+    """The recipe before there were other styles, written out: adapters already trained keep their data."""
+    used = sorted(
+        (each for each in PASSAGES if each.split in ("train", "validation")),
+        key=lambda each: text.digest(f"0{each.digest}"),
+    )
+    running = hashlib.sha256()
+    for each in used:
+        opening = split_first_sentence(each.text)
+        turn = conversation(SYSTEM, f"Continue this passage:\n\n{opening.first}", opening.rest)
+        masked = mask_response(tokenizer, turn, 400)
+        running.update(json.dumps([masked.input_ids, masked.labels, each.split, each.digest]).encode())
+    assert build(tokenizer).digest == running.hexdigest()
+    assert build(tokenizer, questions={PASSAGES[0].digest: ["Not used?"]}).digest == running.hexdigest()
+
+
+QUESTIONS = {each.digest: [f"Why {n}?", f"How {n}?"] for n, each in enumerate(PASSAGES)}
+
+
+@pytest.mark.parametrize("style", ["qa", "scene"])
+def test_each_question_is_answered_by_its_passage_word_for_word(tokenizer: Any, style: str) -> None:
+    built = build(tokenizer, style=style, questions=QUESTIONS)
+    assert (built.style, built.count("train"), built.count("validation")) == (style, 12, 2)
+    by_digest = {each.digest: each for each in PASSAGES}
+    asked: dict[str, list[str]] = {}
+    for example in built.examples:
+        target = decode(tokenizer, [label for label in example.labels if label != IGNORED])
+        assert target == by_digest[example.passage].text + "<|im_end|>"
+        user = decode(tokenizer, example.input_ids).split("user\n")[1].split("<|im_end|>")[0]
+        asked.setdefault(example.passage, []).append(user)
+    wanted = {each.digest: QUESTIONS[each.digest] for each in PASSAGES[:7]}
+    assert {name: sorted(each) for name, each in asked.items()} == {k: sorted(v) for k, v in wanted.items()}
+    assert build(tokenizer, PASSAGES[::-1], style=style, questions=QUESTIONS).digest == built.digest
+
+
+def test_a_passage_without_a_question_is_named_and_not_left_out(tokenizer: Any) -> None:
+    some = {name: asked for name, asked in QUESTIONS.items() if name != PASSAGES[2].digest}
+    with pytest.raises(ConfigurationError, match="1 of 7 passages have no question"):
+        build(tokenizer, style="qa", questions=some)
+    with pytest.raises(ConfigurationError, match="7 of 7"):
+        build(tokenizer, style="scene")
+
+
+def test_an_unknown_style_is_refused(tokenizer: Any) -> None:
+    with pytest.raises(ConfigurationError, match="'completion'"):
+        build(tokenizer, style="completions")
+
+
 def test_digest_follows_ids_labels_and_order(tokenizer: Any) -> None:
     digests = {
         build(tokenizer).digest,
@@ -163,3 +213,8 @@ def test_prepared_examples_are_found_again_without_a_tokenizer(
     assert prepare(base_digest="another") == first  # the same ids from another base are the same examples
     assert len(loads) == 2
     assert prepare(seed=1) != first
+    asked = prepare(style="qa", questions=QUESTIONS)
+    assert prepare(style="qa", questions=dict(reversed(QUESTIONS.items()))) == asked
+    assert len(loads) == 4
+    fewer = {name: each[:1] for name, each in QUESTIONS.items()}
+    assert prepare(style="qa", questions=fewer) != asked

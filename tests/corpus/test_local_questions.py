@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.corpus.local_questions import LocalWriter, first_instruction, first_question, on_topic_share
+from harness.corpus.questions import TemplateWriter, Written
+from harness.models.scripted import ScriptedModel
+from harness.text import digest, words
+from harness.types import Passage
+
+
+def passage(n: int) -> Passage:
+    own = " ".join(f"{stem}{chr(97 + n // 26)}{chr(97 + n % 26)}" for stem in ("ship", "harbour", "pilot"))
+    text = f"We went down to the water and there we saw {own} lying in the early light. {own.title()} again."
+    return Passage("book", n, "body", text, len(words(text)), digest(text, 16))
+
+
+PASSAGES = [passage(n) for n in range(120)]
+TEMPLATE = TemplateWriter.fit(each.text for each in PASSAGES)
+
+
+def on_topic(rendered: str) -> str:
+    return f'Question: "What of {rendered.split("saw ")[1].split(" lying")[0]}?"<|im_end|>'
+
+
+def write(
+    script: Any, folder: Path, passages: list[Passage] = PASSAGES, n: int = 1
+) -> tuple[Written, ScriptedModel]:
+    model = ScriptedModel(lambda rendered, adapter: script(rendered))
+    writer = LocalWriter(model, lambda user: f"<|user|>{user}<|assistant|>", "tiny@1", TEMPLATE, folder)
+    return writer.write(passages, n), model
+
+
+def every(part: int, of: int) -> Any:
+    """On topic for so many of so many passages, by the words of the passage alone."""
+    good = {
+        each.text for place, each in enumerate(sorted(PASSAGES, key=lambda p: p.digest)) if place % of < part
+    }
+    return lambda text: on_topic(text) if any(each in text for each in good) else "What shall we do now?"
+
+
+def test_questions_on_topic_are_kept(tmp_path: Path) -> None:
+    written, model = write(on_topic, tmp_path)
+    assert written.complete
+    assert [q.passage for q in written.questions] == [p.digest for p in PASSAGES]
+    assert {q.writer.split(":")[0] for q in written.questions} == {"local"}
+    assert written.questions[0].text == "What of shipaa harbouraa pilotaa?"
+    assert (model.generated, written.note) == (120, "100% of the questions are on topic")
+
+
+def test_a_second_run_asks_the_model_for_new_text_only(tmp_path: Path) -> None:
+    first, _ = write(on_topic, tmp_path)
+    again, model = write(on_topic, tmp_path, [*PASSAGES[60:], passage(200)])
+    assert model.generated == 1
+    assert again.questions[:60] == first.questions[60:]
+
+
+def test_questions_off_topic_fall_back_before_all_are_written_and_say_so(tmp_path: Path) -> None:
+    written, model = write(lambda text: "What shall we do now?", tmp_path)
+    assert written.complete
+    assert model.generated == 100
+    assert {q.writer for q in written.questions} == {TEMPLATE.identity}
+    assert written.note.startswith("local:tiny@1:")
+    assert (
+        "0% of its questions on 100 passages were on topic, 60% are needed; used template-1:" in written.note
+    )
+
+
+@pytest.mark.parametrize(("part", "kept"), [(5, False), (7, True)])
+def test_the_share_decides(tmp_path: Path, part: int, kept: bool) -> None:
+    written, _ = write(every(part, 10), tmp_path)
+    assert ({q.writer.split(":")[0] for q in written.questions} == {"local"}) is kept
+    assert f"{part}0%" in written.note
+
+
+def test_what_the_model_left_out_is_the_templates_and_counted(tmp_path: Path) -> None:
+    written, model = write(lambda text: "I cannot." if "shipab" in text else on_topic(text), tmp_path)
+    assert written.complete
+    by_passage = {q.passage: q for q in written.questions}
+    assert by_passage[passage(1).digest].writer == TEMPLATE.identity
+    assert "1 of 120 are the template's" in written.note
+    assert model.generated == 120
+    assert write(on_topic, tmp_path)[1].generated == 0  # the model has had its try
+
+
+def test_two_alike_are_one_and_the_second_is_the_templates(tmp_path: Path) -> None:
+    written, model = write(on_topic, tmp_path, n=2)
+    assert model.generated == 240
+    assert written.complete
+    assert {len(texts) for texts in written.by_passage().values()} == {2}
+    assert "120 of 240 are the template's" in written.note
+
+
+def test_the_measure_knows_its_own_passage() -> None:
+    right = {p.digest: [f"What of {p.text.split()[10]}?"] for p in PASSAGES}
+    wrong = {p.digest: right[PASSAGES[(n + 1) % 120].digest] for n, p in enumerate(PASSAGES)}
+    assert on_topic_share(right, PASSAGES) == 1
+    assert on_topic_share(wrong, PASSAGES) == 0
+    assert on_topic_share({p.digest: right[p.digest] for p in PASSAGES[:60]}, PASSAGES) == pytest.approx(
+        0.5, abs=0.1
+    )
+    assert (
+        on_topic_share({p.digest: ["We went down to the water?"] for p in PASSAGES}, PASSAGES) == 0
+    )  # all tie
+    assert on_topic_share({}, []) == 1
+
+
+def test_the_first_instruction_of_an_answer() -> None:
+    assert first_instruction(
+        "Sure!\n1. **Write how the pilot drowns at sea.** Add more.<|im_end|>"
+    ).startswith("Write how the pilot drowns at sea.")
+    assert first_instruction("<|im_end|>") == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("Why is the sea salt?", "Why is the sea salt?"),
+        ('1. "Why is the sea salt?" Because.', "Why is the sea salt?"),
+        ("Sure, here it is:\n**Question:** Why is the sea salt?", "Why is the sea salt?"),
+        ("The sea is salt. Why is that so?", "Why is that so?"),
+        ("Why?", ""),
+        ("The sea is salt.", ""),
+        ("<|im_end|>Why is the sea salt?", ""),
+    ],
+)
+def test_the_first_question_of_an_answer(answer: str, expected: str) -> None:
+    assert first_question(answer) == expected

@@ -1,0 +1,133 @@
+"""A suite opened on a workspace: what comes along, what is chosen, and what is told when one is missing."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from scripted_bench import CONTROLS, copy_workspace, finished_workspace
+
+from harness.bench import find_suite, open_bench, warehouse
+from harness.errors import ConfigurationError, MissingPrerequisiteError, YamlError
+
+
+@pytest.fixture(scope="module")
+def workspace(small_author: Path, tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return finished_workspace(small_author, tmp_path_factory.mktemp("bench") / "w", tiny_llama)
+
+
+def names(bench: object) -> list[str]:
+    return [variant.name for variant in bench.variants]  # type: ignore[attr-defined]
+
+
+def test_variants_first_then_controls(workspace: Path) -> None:
+    bench = open_bench("small", workspace)
+    assert names(bench) == ["tiny", "small@1", "small@2", *CONTROLS]
+    assert (len(bench.asked.prompts), bench.asked.limited) == (20, "")
+    assert bench.asked.system == "You write as Ellis Marlow, pilot of the estuary."
+
+
+def test_the_base_comes_along_with_its_adapter(workspace: Path) -> None:
+    assert names(open_bench("small", workspace, variants=["small@2"]))[:2] == ["tiny", "small@2"]
+    assert names(open_bench("small", workspace, variants=["tiny"]))[:2] == ["tiny", "author"]
+    assert names(open_bench("small", workspace, variants=["marlow@1", "small@1"]))[:3] == [
+        "tiny",
+        "small@1",
+        "author",
+    ]
+
+
+def test_a_limit_marks_the_bench(workspace: Path) -> None:
+    bench = open_bench("small", workspace, limit=4)
+    assert (len(bench.asked.prompts), bench.asked.limited) == (4, "first 4 prompts and documents")
+
+
+def test_the_table_holds_every_variant(workspace: Path) -> None:
+    table = open_bench("small", workspace).table()
+    assert set(table.values) == {"tiny", "small@1", "small@2", *CONTROLS}
+    assert table.engines == {
+        "tiny": "scripted",
+        "small@1": "scripted",
+        "small@2": "scripted",
+    } | dict.fromkeys(CONTROLS, "control")
+    assert len(table.of("small@1", "authorship_logit")) == 20
+    assert len(table.of("small@1", "question_reciprocal_rank")) == 10
+    assert table.of("author", "bits_per_byte") == {}
+
+
+def test_compare_by_name_and_by_corpus_is_the_same_pair(workspace: Path) -> None:
+    bench = open_bench("small", workspace)
+    by_corpus, by_name = bench.compare("marlow@1", "marlow@2"), bench.compare("small@1", "small@2")
+    assert [(p.baseline.name, p.candidate.name) for p in by_corpus.pairs] == [("small@1", "small@2")]
+    assert by_corpus.verdicts == by_name.verdicts
+    bits = next(v for v in bench.compare("tiny", "small@2").verdicts if v.metric == "bits_per_byte")
+    assert (bits.outcome, bits.n, bits.unit) == ("better", 16, "blocks")
+    assert bits.difference == pytest.approx(0.2 / math.log(2))
+
+
+def test_other_authors_cannot_be_taken_for_a_corpus(workspace: Path) -> None:
+    bench = open_bench("small", workspace)
+    with pytest.raises(ConfigurationError, match=r"'marlow@3' is neither a variant nor a corpus"):
+        bench.compare("marlow@1", "marlow@3")
+    with pytest.raises(ConfigurationError, match=r"'smal@1' .*did you mean 'small@1'"):
+        bench.compare("smal@1", "small@2")
+
+
+@pytest.mark.parametrize(
+    ("suite", "problem"),
+    [
+        ("variants: [smal@1]", r"variant 'smal@1' does not exist, did you mean 'small@1'"),
+        ("tasks: [copyng]", r"task 'copyng' does not exist, did you mean 'copying'"),
+        ("controls: [autor]", r"control 'autor' does not exist, did you mean 'author'"),
+    ],
+)
+def test_names_that_do_not_exist(workspace: Path, suite: str, problem: str) -> None:
+    lines = {"author": "author: marlow", "tasks": "tasks: [copying]"} | {suite.partition(":")[0]: suite}
+    path = workspace / "tasks" / "suites" / "wrong.yaml"
+    path.write_text("\n".join(lines.values()))
+    with pytest.raises(ConfigurationError, match=problem):
+        open_bench("wrong", workspace)
+    path.unlink()
+
+
+def test_what_was_never_made(small_author: Path, workspace: Path, tmp_path: Path) -> None:
+    path = workspace / "tasks" / "suites" / "wrong.yaml"
+    path.write_text("author: marlowe\ntasks: [copying]\n")
+    with pytest.raises(MissingPrerequisiteError, match=r"no reference set 'marlowe', did you mean 'marlow'"):
+        open_bench("wrong", workspace)
+    path.unlink()
+    bare = copy_workspace(small_author, tmp_path / "w")
+    (bare / "tasks" / "suites").mkdir(parents=True)
+    (bare / "tasks" / "suites" / "small.yaml").write_text("author: marlow\ntasks: [copying]\n")
+    with pytest.raises(MissingPrerequisiteError, match="no variant is registered yet"):
+        open_bench("small", bare)
+
+
+def test_the_suite_is_found_where_there_is_one_for_the_author(workspace: Path) -> None:
+    # The shelf that ships with the package has one for another author.
+    assert find_suite(workspace, None, "marlow") == "small"
+    assert find_suite(workspace, "anything") == "anything"
+    with pytest.raises(
+        ConfigurationError, match="several suites for this workspace: name one of demo, small"
+    ):
+        find_suite(workspace, None)
+    with pytest.raises(ConfigurationError, match="no suite for flint"):
+        find_suite(workspace, None, "flint")
+
+
+def test_a_broken_suite_is_not_skipped(workspace: Path) -> None:
+    path = workspace / "tasks" / "suites" / "zwrong.yaml"
+    path.write_text("autor: marlow\ntasks: [copying]\n")
+    with pytest.raises(YamlError, match=r"zwrong\.yaml:1:1  autor: unknown key, did you mean 'author'"):
+        find_suite(workspace, None, "marlow")
+    path.unlink()
+
+
+def test_as_of_reads_what_there_was(workspace: Path) -> None:
+    runs = warehouse(workspace).read("runs").query("status == 'done'").set_index("command")["run"]
+    earlier = open_bench("small", workspace, as_of=runs["train small@1"])
+    assert earlier.table().values == {}
+    assert repr(open_bench("small", workspace, as_of=runs["score small"]).table()) == repr(
+        open_bench("small", workspace).table()
+    )

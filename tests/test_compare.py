@@ -1,0 +1,384 @@
+"""Every rule of the verdict list, in order, on tables written by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from handmade import make_adapter, make_ask, make_table
+
+from harness.compare import Comparison, Pair, compare, pair, seed_spreads
+from harness.errors import ConfigurationError
+from harness.statistics import holm, minimal_detectable_effect, paired_test, sample_size
+from harness.types import Variant, Verdict
+
+N = 40
+OLD, NEW = make_adapter("old", 1), make_adapter("new", 2)
+NAN = math.nan
+
+
+def wave(mean: float, amplitude: float, n: int = N) -> list[float]:
+    """``n`` values with this mean, alternating by the amplitude."""
+    return [mean + amplitude * (-1) ** i for i in range(n)]
+
+
+def judge(
+    metric: str,
+    old: Sequence[float],
+    new: Sequence[float],
+    *,
+    primaries: Sequence[str] = ("authorship_logit",),
+    spreads: dict[str, float] | None = None,
+    author: Sequence[float] | None = None,
+    **table: Any,
+) -> Verdict:
+    asked = make_ask(max(len(old), len(new)), primaries=tuple(primaries))
+    values: dict[str, dict[str, Sequence[float]]] = {"old": {metric: old}, "new": {metric: new}}
+    if author is not None:
+        values["author"] = {metric: author}
+    comparison = compare(asked, [Pair(OLD, NEW)], make_table(asked, values, **table), spreads)
+    (verdict,) = (v for v in comparison.verdicts if v.metric == metric)
+    return verdict
+
+
+def logit(d: Sequence[float], **kwargs: Any) -> Verdict:
+    return judge("authorship_logit", [0.0] * len(d), d, **kwargs)
+
+
+# ── 1 not comparable ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_engines_that_differ_forbid_it() -> None:
+    verdict = logit(wave(1, 0.1), engines={"old": "hf/float32", "new": "vllm/bfloat16"})
+    assert (verdict.outcome, verdict.note) == (
+        "not comparable",
+        "engines differ: hf/float32 and vllm/bfloat16",
+    )
+
+
+def test_metric_versions_that_differ_forbid_it() -> None:
+    versions = {("old", "authorship_logit"): "1", ("new", "authorship_logit"): "2"}
+    verdict = logit(wave(1, 0.1), versions=versions)
+    assert (verdict.outcome, verdict.note) == ("not comparable", "metric versions differ")
+
+
+def test_different_prompts_forbid_it() -> None:
+    verdict = judge("authorship_logit", wave(0, 0.1, 40), wave(1, 0.1, 38))
+    assert (verdict.outcome, verdict.note) == (
+        "not comparable",
+        "different prompts: 2 are on one side only",
+    )
+
+
+def test_no_scores_on_one_side_forbid_it() -> None:
+    verdict = judge("authorship_logit", wave(0, 0.1), [])
+    assert (verdict.outcome, verdict.note) == ("not comparable", "new has no authorship_logit")
+
+
+@pytest.mark.parametrize(("valid", "outcome"), [(31, "not comparable"), (32, "better")])
+def test_four_in_five_prompts_must_be_valid_in_both(valid: int, outcome: str) -> None:
+    verdict = logit(wave(1, 0.1, valid) + [NAN] * (N - valid))
+    assert verdict.outcome == outcome
+    assert verdict.note == ("only 31 of 40 prompts are valid in both" if valid == 31 else "")
+    assert verdict.n == valid
+
+
+# ── 2 descriptive ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("n", "outcome"), [(11, "descriptive"), (12, "better")])
+def test_under_twelve_units_only_describe(n: int, outcome: str) -> None:
+    verdict = logit(wave(1, 0.1, n))
+    assert (verdict.outcome, verdict.n) == (outcome, n)
+    assert math.isnan(verdict.p_holm) == (outcome == "descriptive")
+
+
+# ── 3 better, 4 WORSE ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("mean", "outcome"),
+    [(0.25, "better"), (0.24, "slight gain"), (-0.25, "WORSE"), (-0.24, "decline")],
+)
+def test_a_primary_needs_both_significance_and_the_margin(mean: float, outcome: str) -> None:
+    verdict = logit([mean] * N)
+    assert verdict.outcome == outcome
+    assert verdict.margin == 0.25
+    assert verdict.p_holm == pytest.approx(1 / 10_001)
+
+
+def test_the_spread_between_training_seeds_raises_the_bar() -> None:
+    assert logit(wave(0.5, 0.1)).outcome == "better"
+    assert logit(wave(0.5, 0.1), spreads={"authorship_logit": 0.6}).outcome == "slight gain"
+    assert logit(wave(-0.5, 0.1), spreads={"authorship_logit": 0.6}).outcome == "decline"
+    assert logit(wave(0.5, 0.1), spreads={"authorship_logit": 0.1}).outcome == "better"
+
+
+def test_only_primaries_can_be_better_or_worse() -> None:
+    for mean, outcome in ((1.0, "slight gain"), (-1.0, "decline")):
+        verdict = logit(wave(mean, 0.1), primaries=("copied",))
+        assert (verdict.outcome, verdict.primary) == (outcome, False)
+        assert math.isnan(verdict.p_holm)
+
+
+def test_a_large_mean_that_is_not_significant_is_neither() -> None:
+    verdict = logit(wave(0.4, 3.0))
+    assert verdict.p_holm > 0.05
+    assert verdict.outcome == "inconclusive"
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("bits_per_byte", -1), ("copied", -1), ("authorship_logit", 1)])
+def test_differences_are_turned_so_that_higher_is_better(metric: str, sign: int) -> None:
+    old, new = [0.5] * N, [0.9] * N
+    verdict = judge(metric, old, new, primaries=(metric,))
+    assert verdict.difference == pytest.approx(sign * 0.4)
+    assert verdict.outcome == ("better" if sign > 0 else "WORSE")
+    assert (verdict.baseline, verdict.candidate) == pytest.approx((0.5, 0.9))
+    assert verdict.unit == ("blocks" if metric == "bits_per_byte" else "prompts")
+
+
+def test_toward_the_author_overshoot_is_no_gain() -> None:
+    author = [100.0] * N
+    nearer = judge("words", wave(60, 1), wave(90, 1), author=author)
+    beyond = judge("words", wave(60, 1), wave(160, 1), author=author)
+    assert [nearer.outcome, beyond.outcome] == ["slight gain", "decline"]
+    assert [nearer.difference, beyond.difference] == pytest.approx([30.0, -20.0])
+
+
+# ── 5 to 9 ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("mean", "amplitude", "outcome"),
+    [
+        (-0.10, 0.05, "decline"),
+        (0.10, 0.05, "slight gain"),
+        (0.00, 0.10, "same"),
+        (0.10, 0.60, "not worse"),  # about [-.09, .29]: past +m, not past -m
+        (0.00, 3.00, "inconclusive"),
+        (-0.10, 0.60, "inconclusive"),  # the mirror image of "not worse" may hide a loss
+    ],
+)
+def test_the_interval_decides_the_rest(mean: float, amplitude: float, outcome: str) -> None:
+    verdict = logit(wave(mean, amplitude))
+    low, high = verdict.interval
+    assert verdict.outcome == outcome
+    assert {"decline": high < 0, "slight gain": low > 0, "same": -0.25 < low < 0 < high < 0.25,
+            "not worse": -0.25 < low < 0 and high >= 0.25, "inconclusive": low <= -0.25}[outcome]  # fmt: skip
+
+
+def test_inconclusive_says_what_would_decide() -> None:
+    d = wave(0.0, 3.0)
+    sd = float(np.std(d, ddof=1))
+    alone = logit(d)
+    assert alone.detectable == pytest.approx(minimal_detectable_effect(sd, N, alpha=0.05))
+    assert alone.needed == sample_size(sd, 0.25, alpha=0.05) > N
+    asked = make_ask(N, primaries=("authorship_logit", "copied"))
+    values = {
+        name: {"authorship_logit": side, "copied": wave(0.5, 0.5)}
+        for name, side in (("old", [0.0] * N), ("new", d))
+    }
+    family = compare(asked, [Pair(OLD, NEW)], make_table(asked, values)).verdicts
+    (verdict,) = (v for v in family if v.metric == "authorship_logit")
+    assert verdict.needed == sample_size(sd, 0.25, alpha=0.025)
+    assert logit(wave(0, 0.1)).needed == 0
+
+
+# ── the family ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_holm_runs_over_the_primaries_and_nothing_else() -> None:
+    """A p of about .03 is enough alone and not in a family of four, however many secondaries there are."""
+    d = np.array([1.0] * 27 + [-1.0] * 13)
+    raw = paired_test(d, np.zeros(N)).p
+    assert 0.0125 < raw < 0.05
+    flat = wave(0.5, 0.5)
+    old = {"authorship_logit": [0.0] * N, "copied": flat, "bits_per_byte": flat, "author_specific_gain": flat,
+           "invalid": flat, "words": flat}  # fmt: skip
+    new = old | {"authorship_logit": d.tolist()}
+    tested = ("bits_per_byte", "author_specific_gain", "authorship_logit", "copied")
+    for primaries in (("authorship_logit",), tested):
+        asked = make_ask(N, primaries=primaries)
+        table = make_table(asked, {"old": old, "new": new, "author": {"words": flat}})
+        verdicts = compare(asked, [Pair(OLD, NEW)], table).verdicts
+        found = {v.metric: v for v in verdicts}
+        assert [v.metric for v in verdicts[: len(primaries)]] == list(primaries)
+        expected = holm([raw] + [1.0] * (len(primaries) - 1))[0]
+        assert found["authorship_logit"].p_holm == pytest.approx(expected)
+        assert math.isnan(found["invalid"].p_holm)
+        assert found["authorship_logit"].outcome == ("better" if len(primaries) == 1 else "slight gain")
+
+
+def test_a_primary_that_was_not_tested_does_not_cost_the_others() -> None:
+    asked = make_ask(N, primaries=("authorship_logit", "copied"))
+    one_sided = {"old": {"authorship_logit": [0.0] * N}, "new": {"authorship_logit": wave(1.0, 0.1)}}
+    found = {v.metric: v for v in compare(asked, [Pair(OLD, NEW)], make_table(asked, one_sided)).verdicts}
+    assert found["copied"].outcome == "not comparable"
+    assert found["authorship_logit"].p_holm == pytest.approx(1 / 10_001)
+
+
+def test_seed_spreads_are_the_largest_difference_between_seeds_of_one_recipe_and_corpus() -> None:
+    a, b, other = make_adapter("a", 1, seed=1), make_adapter("b", 1, seed=2), make_adapter("c", 1, lr=0.1)
+    asked = make_ask(N)
+    table = make_table(asked, {n: {"authorship_logit": [v] * N} for n, v in (("a", 1), ("b", 1.5), ("c", 9))})
+    assert seed_spreads(table, [a, b, other], asked) == {"authorship_logit": 0.5}
+    assert seed_spreads(table, [a, other], asked) == {}
+
+
+# ── pairs ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_corpora_pair_by_recipe_and_training_seed() -> None:
+    old = [make_adapter(f"old{seed}", 1, seed) for seed in (1, 2, 3)] + [
+        make_adapter("oldr", 1, lora={"r": 8})
+    ]
+    new = [make_adapter(f"new{seed}", 2, seed) for seed in (2, 1)]
+    found = pair(old, new, by_recipe=True)
+    assert {(p.baseline.name, p.candidate.name, p.also_changed) for p in found} == {
+        ("old1", "new1", ()),
+        ("old2", "new2", ()),
+    }
+
+
+def test_nothing_paired_is_an_error_that_lists_both_sides() -> None:
+    old = [make_adapter("a", 1), make_adapter("b", 1, seed=2)]
+    with pytest.raises(
+        ConfigurationError, match=r"nothing pairs: no recipe and seed is on both sides \(a, b \| c\)"
+    ):
+        pair(old, [make_adapter("c", 2, lr=0.5)], by_recipe=True)
+
+
+def test_what_else_changed_is_said() -> None:
+    one = pair([make_adapter("a", 1)], [make_adapter("b", 2, seed=7, lora={"r": 32})], by_recipe=False)
+    assert one[0].also_changed == ("lora.r 16 -> 32", "training seed 1 -> 7")
+    assert run({}, [OLD, one[0].candidate]).sentence.endswith(
+        "Also changed: lora.r 16 -> 32; training seed 1 -> 7: this is not about data."
+    )
+
+
+def test_several_pairs_are_averaged_within_a_prompt() -> None:
+    old, new = ([make_adapter(f"{side}{s}", v, s) for s in (1, 2)] for side, v in (("old", 1), ("new", 2)))
+    asked = make_ask(N, primaries=("authorship_logit",))
+    means = {"old1": 0.0, "old2": 0.0, "new1": 1.0, "new2": 0.5}
+    table = make_table(asked, {n: {"authorship_logit": wave(m, 0.1)} for n, m in means.items()})
+    comparison = compare(asked, pair(old, new, by_recipe=True), table)
+    (verdict,) = (v for v in comparison.verdicts if v.primary)
+    assert verdict.n == N
+    assert verdict.difference == pytest.approx(0.75)
+    assert "One training run each" not in comparison.sentence
+
+
+# ── gates, sentences, exit codes ──────────────────────────────────────────────────────────────────
+
+
+def run(new: dict[str, Sequence[float]], sides: Sequence[Variant] = (OLD, NEW)) -> Comparison:
+    """All four primaries and the gates, nothing changed but what is given for the candidate."""
+    same: dict[str, Sequence[float]] = {
+        "bits_per_byte": wave(1, 0.1), "author_specific_gain": wave(0.1, 0.05),
+        "authorship_logit": wave(1, 0.1), "copied": [0.0] * N, "invalid": [0.0] * N, "leak": [0.0] * N,
+    }  # fmt: skip
+    asked = make_ask(N)
+    author: dict[str, Sequence[float]] = {"copied": [0.0] * N}
+    values = {sides[0].name: same, sides[1].name: {**same, **new}, "author": author}
+    return compare(asked, pair([sides[0]], [sides[1]], by_recipe=False), make_table(asked, values))
+
+
+ONE_EACH = "One training run each: this is about these adapters, not yet the data."
+
+
+@pytest.mark.parametrize(
+    ("changed", "said", "exit_code"),
+    [
+        ({}, "Nothing that decides got worse, and nothing got better.", 0),
+        (
+            {"authorship_logit": wave(2, 0.1)},
+            "The candidate is better on authorship, and nothing that decides got worse.",
+            0,
+        ),
+        (
+            {"bits_per_byte": wave(1.2, 0.1)},
+            "The candidate got worse on bits per byte on unseen prose.",
+            3,
+        ),
+        (
+            {"bits_per_byte": wave(1.2, 0.1), "author_specific_gain": wave(0.0, 0.05),
+             "authorship_logit": wave(2, 0.1)},
+            "The candidate got worse on bits per byte on unseen prose and author-specific gain. "
+            "It is better on authorship.",
+            3,
+        ),
+        (
+            {"leak": [1.0] * 20 + [0.0] * 20},
+            "The candidate failed the gate on leaks.",
+            3,
+        ),
+        (
+            {"copied": [1.0] * N},
+            "The candidate got worse on copied answers and failed the gate on copied answers.",
+            3,
+        ),
+        (
+            {"authorship_logit": [x - 0.1 for x in wave(1, 0.1)]},
+            "Nothing that decides got worse, and nothing got better. "
+            "Slightly down, within what matters: authorship.",
+            0,
+        ),
+        (
+            {"authorship_logit": wave(1, 4)},
+            "Nothing that decides got worse, and nothing got better. Cannot tell: authorship.",
+            0,
+        ),
+        (
+            {"authorship_logit": wave(1, 0.1, 20) + [NAN] * 20},
+            "Nothing that decides got worse, and nothing got better. Not comparable: authorship.",
+            4,
+        ),
+    ],
+)  # fmt: skip
+def test_the_plain_sentence_and_the_exit_code(
+    changed: dict[str, Sequence[float]], said: str, exit_code: int
+) -> None:
+    comparison = run(changed)
+    assert comparison.sentence == f"{said} {ONE_EACH}"
+    assert comparison.exit_code == exit_code
+
+
+def test_sides_that_share_nothing_cannot_be_compared() -> None:
+    asked = make_ask(N)
+    comparison = compare(asked, [Pair(OLD, NEW)], make_table(asked, {"old": {"copied": [0.0] * N}}))
+    assert comparison.sentence == f"The two sides cannot be compared. {ONE_EACH}"
+    assert comparison.exit_code == 4
+
+
+def test_too_few_prompts_cannot_tell() -> None:
+    asked = make_ask(6)
+    side = {m: wave(0, 0.0, 6) for m in asked.suite.primaries}
+    comparison = compare(asked, [Pair(OLD, NEW)], make_table(asked, {"old": side, "new": side}))
+    assert comparison.sentence == (
+        f"Cannot tell: nothing that decides is settled at this number of prompts. {ONE_EACH}"
+    )
+    assert comparison.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("bad", "n", "outcome"),
+    [(0, 40, "needs n"), (0, 80, "pass"), (4, 40, "needs n"), (5, 40, "FAIL"), (8, 40, "FAIL")],
+)
+def test_gates_by_hand(bad: int, n: int, outcome: str) -> None:
+    """Ceiling 5 %. Wilson: 0/40 ends at 8.8 %, 0/80 at 4.6 %; 4/40 begins at 4.0 %, 5/40 at 5.5 %."""
+    asked = make_ask(n, gates={"leak": 0.05})
+    values = {"old": {"leak": [0.0] * n}, "new": {"leak": [1.0] * bad + [0.0] * (n - bad)}}
+    (gate,) = compare(asked, [Pair(OLD, NEW)], make_table(asked, values)).gates
+    assert (gate.outcome, gate.variant, gate.rate, gate.ceiling) == (outcome, "new", bad / n, 0.05)
+
+
+def test_a_gate_stands_above_the_authors_own_rate() -> None:
+    asked = make_ask(N, gates={"copied": 0.05})
+    rates = {"old": 0, "new": 16, "author": 12}
+    values = {name: {"copied": [1.0] * bad + [0.0] * (N - bad)} for name, bad in rates.items()}
+    (gate,) = compare(asked, [Pair(OLD, NEW)], make_table(asked, values)).gates
+    assert gate.ceiling == pytest.approx(0.35)
+    assert gate.outcome == "needs n"

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import reference as references
+from harness.errors import ConfigurationError, MissingPrerequisiteError
+from harness.metrics.attribution import AuthorshipClassifier
+from harness.reference import Fitted, Margins, Reference
+from harness.text import count_words, words
+from harness.types import Passage
+
+TEXT = "The harbour was calm and the harbour was wide. A lantern burned upon the jetty. Nobody sailed."
+
+
+@pytest.fixture(scope="module")
+def reference(small_author: Path) -> Reference:
+    return references.load("marlow", small_author)
+
+
+def _passage(text: str, ordinal: int = 0, digest: str = "d") -> Passage:
+    return Passage("book", ordinal, "body", text, count_words(text), digest, "heldout")
+
+
+# ── what is cut ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_half_the_prompts_continue_and_half_ask_and_each_has_its_own_answer(reference: Reference) -> None:
+    assert Counter(prompt.kind for prompt in reference.prompts) == {"continue": 10, "question": 10}
+    heldout = {passage.digest: passage for passage in reference.heldout}
+    assert len({prompt.id for prompt in reference.prompts}) == 20
+    assert len({prompt.passage for prompt in reference.prompts}) == 20
+    for prompt in reference.prompts:
+        text = heldout[prompt.passage].text
+        if prompt.kind == "question":
+            assert prompt.reference == text
+        else:
+            first = prompt.text.removeprefix("Continue this passage:\n\n")
+            assert text.startswith(first)
+            assert text.endswith(prompt.reference)
+            assert words(first) + words(prompt.reference) == words(text)
+
+
+def test_prompts_are_spread_over_the_whole_book(reference: Reference) -> None:
+    place = {passage.digest: passage.ordinal for passage in reference.heldout}
+    for kind in ("continue", "question"):
+        places = [place[prompt.passage] for prompt in reference.prompts if prompt.kind == kind]
+        assert min(places) < len(place) / 5
+        assert max(places) > len(place) * 3 / 4
+
+
+def test_too_few_passages_for_the_prompts_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match="prompts: 3 wanted, but the held-out book yields 0"):
+        references.cut_prompts([_passage(TEXT)], continuations=1, questions=2)
+
+
+def test_a_question_asks_for_the_most_telling_words_in_their_order() -> None:
+    """Weights tf * ln(3 / df): harbour 2 ln 3, lantern and jetty ln 3, calm ln 1.5, burned and others 0."""
+    seen = {
+        "harbour": 1,
+        "calm": 2,
+        "wide": 3,
+        "lantern": 1,
+        "burned": 3,
+        "jetty": 1,
+        "nobody": 3,
+        "sailed": 3,
+    }
+    asked = references.question_about(TEXT, seen, 3)
+    assert asked == "What do you hold on the matter of harbour, lantern and jetty?"
+
+
+def test_documents_come_in_pairs_and_none_is_of_two_sets(reference: Reference) -> None:
+    heldout, others = reference.documents_of("heldout"), reference.documents_of("other")
+    assert [d.pair for d in heldout] == [d.pair for d in others] == list(range(len(reference.heldout)))
+    assert {d.text for d in heldout} == {passage.text for passage in reference.heldout}
+    assert {d.set for d in others} == {"other:flint", "other:thorne"}
+    assert {d.text for d in reference.documents_of("train")} <= {p.text for p in reference.train}
+    assert len({d.id for d in reference.documents}) == len(reference.documents)
+    assert len(reference.documents_of("other:flint")) < len(others)
+    assert len(reference.documents_of("heldout", 3)) == 3
+
+
+def test_nothing_held_out_was_fitted_on(reference: Reference) -> None:
+    heldout = {passage.text for passage in reference.heldout}
+    fitted_on = {passage.text for passage in reference.train}
+    fitted_on |= {passage.text for texts in reference.others.values() for passage in texts}
+    assert not heldout & fitted_on
+    assert {passage.book for passage in reference.heldout} == {"harbours"} == {reference.heldout_book}
+    assert {passage.book for passage in reference.train} == {"channels", "tides", "wrecks"}
+    assert {passage.role for passage in (*reference.train, *reference.heldout)} == {"body"}
+
+
+def test_keywords_are_the_authors_and_no_others(reference: Reference) -> None:
+    keywords = reference.fitted.keywords
+    assert {"whilst", "harbour", "tide"} & set(keywords)
+    assert not {"garden", "engine", "the", "upon"} & set(keywords)
+    keyness = reference.fitted.keyness
+    assert list(keywords) == sorted(keywords, key=lambda word: (-keyness[word], word))
+
+
+def test_each_other_author_is_left_out_of_the_fit_that_scores_him(reference: Reference) -> None:
+    """The same fit made by hand without him gives the same logits, and the fit with him does not."""
+    fits = reference.fitted.classifiers
+    assert set(fits) == {
+        f"{twin}{rest}" for twin in ("plain", "masked") for rest in ("", "-without:flint", "-without:thorne")
+    }
+    thorne = reference.others["thorne"]
+    by_hand = AuthorshipClassifier.fit(
+        [passage.text for passage in reference.train],
+        [passage.text for passage in thorne],
+        author_groups=[passage.book for passage in reference.train],
+        other_groups=[f"thorne/{passage.book}" for passage in thorne],
+    )
+    flint = [passage.text for passage in reference.others["flint"][:5]]
+    assert np.allclose(fits["plain-without:flint"].logits(flint), by_hand.logits(flint))
+    assert not np.allclose(fits["plain"].logits(flint), by_hand.logits(flint))
+
+
+def test_the_authors_answer_is_cut_to_the_models_length(reference: Reference) -> None:
+    for prompt in reference.prompts:
+        answer = references.author_answer(prompt, 50)
+        assert 0 < count_words(answer) <= 50
+        assert words(prompt.reference)[: count_words(answer)] == words(answer)
+
+
+# ── on disk ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_was_fitted_survives_the_disk(reference: Reference, tmp_path: Path) -> None:
+    reference.fitted.save(tmp_path)
+    again = Fitted.load(tmp_path)
+    texts = [reference.heldout[0].text, reference.others["flint"][0].text]
+    assert again.keywords == reference.fitted.keywords
+    assert again.keyness == reference.fitted.keyness
+    for text in texts:
+        assert again.tfidf.nearest(text) == reference.fitted.tfidf.nearest(text)
+        assert again.delta.burrows(text) == reference.fitted.delta.burrows(text)
+    for name, classifier in reference.fitted.classifiers.items():
+        assert np.array_equal(again.classifiers[name].logits(texts), classifier.logits(texts))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fitted.json", "fitted.npz"]
+
+
+def test_the_files_hold_no_pickle_and_no_path(reference: Reference, small_author: Path) -> None:
+    with np.load(reference.folder / "fitted.npz", allow_pickle=False) as archive:
+        assert all(archive[name].dtype.kind in "fiuUb" for name in archive.files)
+    for name in ("reference.json", "fitted.json"):
+        assert str(small_author) not in (reference.folder / name).read_text()
+
+
+def test_a_reference_is_its_content(reference: Reference) -> None:
+    seen = [*reference.train, *(p for texts in reference.others.values() for p in texts)]
+    again = references.content_digest(reference.prompts, reference.documents, seen[::-1])
+    assert again == reference.digest
+    reworded = replace(reference.prompts[0], text="What now?")
+    changed = [
+        references.content_digest((reworded, *reference.prompts[1:]), reference.documents, seen),
+        references.content_digest(reference.prompts, reference.documents[1:], seen),
+        references.content_digest(reference.prompts, reference.documents, seen[1:]),
+    ]
+    assert len({reference.digest, *changed}) == 4
+
+
+def test_loading_what_was_never_prepared_offers_the_nearest(small_author: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        MissingPrerequisiteError, match=r"'marlowe', did you mean 'marlow'\?: run `stylobench prep"
+    ):
+        references.load("marlowe", small_author)
+    with pytest.raises(
+        MissingPrerequisiteError, match="no reference set 'marlow': run `stylobench prepare mar"
+    ):
+        references.load("marlow", tmp_path)
+
+
+def test_a_reference_whose_margins_fail_is_not_frozen(reference: Reference, tmp_path: Path) -> None:
+    """All or nothing: a crash while measuring leaves no folder that could be taken for a reference set."""
+
+    def broken(draft: Reference) -> Margins:
+        assert draft.fitted.keywords == reference.fitted.keywords
+        raise RuntimeError("out of memory")
+
+    draft = replace(reference, folder=references.folder_of("marlow", tmp_path), margins={}, audit={})
+    with pytest.raises(RuntimeError, match="out of memory"):
+        references.freeze(draft, reference.fitted, broken)
+    with pytest.raises(MissingPrerequisiteError):
+        references.load("marlow", tmp_path)
+    frozen = references.freeze(draft, reference.fitted, lambda _: Margins({"words": 2.0}, {"words_auc": 0.6}))
+    assert references.load("marlow", tmp_path) == frozen
+    assert json.loads((frozen.folder / "reference.json").read_text())["margins"] == {"words": 2.0}
+
+
+@pytest.mark.parametrize(("auc", "twin"), [(0.8, "masked"), (0.79, "plain"), (math.nan, "plain")])
+def test_the_masked_twin_is_primary_where_it_tells_the_author(
+    reference: Reference, auc: float, twin: str
+) -> None:
+    assert replace(reference, audit={"authorship_masked_auc": auc}).primary_classifier == twin
+    assert replace(reference, audit={}).primary_classifier == "plain"

@@ -1,0 +1,178 @@
+"""Means, pooled values, intervals, positions, ranks and gates from tables written by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from handmade import make_ask, make_table
+
+from harness import summaries
+from harness.metrics import likelihood
+from harness.statistics import bootstrap_interval, wilson
+from harness.summaries import Position, Table, positions, ranking, summarise
+from harness.types import Interval
+
+NAN = math.nan
+RNG = np.random.default_rng(7)
+
+
+def table_of(values: dict[str, dict[str, Sequence[float]]], n: int = 40) -> Table:
+    return make_table(make_ask(n), values)
+
+
+def test_bits_per_byte_is_pooled_by_sums() -> None:
+    """(-100 nats, 50 bytes) and (-900, 300): 1,000 nats over 350 bytes, not the mean of two ratios."""
+    sizes, logliks = [50, 300], [-100.0, -900.0]
+    pooled = likelihood.bits_per_byte(sum(logliks), sum(sizes))
+    each = [likelihood.bits_per_byte(loglik, n) for loglik, n in zip(logliks, sizes, strict=True)]
+    weights = {"bytes": {f"h{i:03d}": n / 175 for i, n in enumerate(sizes)}}
+    table = dataclasses.replace(table_of({"v": {"bits_per_byte": each}}, 2), weights=weights)
+    assert summarise(table, "v", "bits_per_byte").value == pytest.approx(pooled)
+    assert np.mean(each) != pytest.approx(pooled)
+
+
+def test_perplexities_are_pooled_by_their_own_unit() -> None:
+    """The documents of metrics.md: 17.4117 over all words, where the mean of two perplexities is 13.737."""
+    each = [likelihood.word_perplexity(-100, 50), likelihood.word_perplexity(-900, 300)]
+    found = {"h000": each[0], "h001": each[1]}
+    table = table_of({"v": {}}, 2)
+    weights = {"bytes": {"h000": 1.0, "h001": 1.0}, "words": {"h000": 50 / 175, "h001": 300 / 175}}
+    table = dataclasses.replace(table, values={"v": {"word_perplexity": found}}, weights=weights)
+    summary = summarise(table, "v", "word_perplexity")
+    assert summary.value == pytest.approx(17.4117, abs=1e-4)
+    assert np.mean(each) == pytest.approx(13.737, abs=1e-3)
+    assert summary.interval.low < summary.value < summary.interval.high
+
+
+def test_a_document_without_a_value_leaves_the_others_pooled() -> None:
+    weights = {"bytes": {"h000": 0.5, "h001": 1.0, "h002": 1.5}}
+    table = dataclasses.replace(table_of({"v": {"bits_per_byte": [2.0, NAN, 4.0]}}, 3), weights=weights)
+    assert summarise(table, "v", "bits_per_byte").value == pytest.approx((0.5 * 2 + 1.5 * 4) / 2)
+
+
+def test_weights_are_bytes_and_words_over_their_mean_in_each_set() -> None:
+    asked = make_ask(3)
+    texts = {"heldout": iter(["a" * 10, "é e" * 5, "b" * 25]), "other:flint": iter(["c"] * 3)}
+    documents = tuple(dataclasses.replace(d, text=next(texts[d.set])) for d in asked.documents)
+    weights = summaries._weights(dataclasses.replace(asked, documents=documents))
+    assert weights["bytes"] == pytest.approx(
+        {"h000": 30 / 55, "h001": 60 / 55, "h002": 75 / 55, "o000": 1.0, "o001": 1.0, "o002": 1.0}
+    )
+    assert weights["words"]["h001"] == pytest.approx(6 / (8 / 3))
+
+
+def test_a_mean_has_its_bootstrap_interval() -> None:
+    values = RNG.normal(2, 1, 40).tolist()
+    found = summarise(table_of({"v": {"words": values}}), "v", "words")
+    assert found.value == pytest.approx(np.mean(values))
+    assert found.interval == pytest.approx(bootstrap_interval(values))
+    assert (found.n, found.task, found.note) == (40, "response_length", "")
+
+
+def test_a_rate_has_wilsons_interval() -> None:
+    found = summarise(table_of({"v": {"copied": [1.0] * 3 + [0.0] * 37}}), "v", "copied")
+    assert found.value == 3 / 40
+    assert found.interval == wilson(3, 40)
+    # Two samples a prompt average to halves: no longer a count of successes.
+    halves = [0.5] * 6 + [0.0] * 34
+    averaged = summarise(table_of({"v": {"copied": halves}}), "v", "copied")
+    assert averaged.interval == pytest.approx(bootstrap_interval(halves))
+
+
+def test_missing_values_are_counted_not_zeroed() -> None:
+    found = summarise(table_of({"v": {"words": [10.0, NAN, 20.0, NAN]}}), "v", "words")
+    assert (found.value, found.n, found.note) == (15.0, 2, "2 of 4 without a value")
+
+
+def test_nothing_is_nan_with_a_reason() -> None:
+    table = table_of({"v": {"words": [NAN, NAN]}})
+    noted = dataclasses.replace(table, notes={"v": {"words": {"p000": "invalid: loop"}}})
+    for found, reason in (
+        (summarise(table, "v", "copied"), "not run for this variant"),
+        (summarise(table, "nobody", "words"), "not run for this variant"),
+        (summarise(noted, "v", "words"), "invalid: loop"),
+    ):
+        assert math.isnan(found.value)
+        assert math.isnan(found.interval.low)
+        assert (found.n, found.note) == (0, reason)
+
+
+# ── positions ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def sides(**more: Sequence[float]) -> Table:
+    """The author about 4, two others about 0 and -2: the floor is -1."""
+    noise = RNG.normal(0, 0.3, 40)
+    found = {"author": noise + 4, "other:a": noise + 0.0, "other:b": noise - 2.0}
+    logits = {name: list(values) for name, values in found.items()} | more
+    return table_of({name: {"authorship_logit": values} for name, values in logits.items()})
+
+
+def test_the_author_stands_at_one_and_the_floor_at_nought() -> None:
+    table = sides()
+    author, a, b = positions(table, ["author", "other:a", "other:b"])
+    assert author.value == pytest.approx(1.0)
+    assert author.interval == pytest.approx((1.0, 1.0))
+    assert author.note == ""
+    assert a.value + b.value == pytest.approx(0.0, abs=1e-9)
+    assert a.value == pytest.approx(0.2)
+
+
+def test_a_position_is_linear_between_floor_and_ceiling_and_has_an_interval() -> None:
+    table = sides(half=list(RNG.normal(1.5, 0.5, 40)), beyond=[9.0] * 40)
+    half, beyond = positions(table, ["half", "beyond"])
+    logit = np.mean(list(table.of("half", "authorship_logit").values()))
+    ceiling = np.mean(list(table.of("author", "authorship_logit").values()))
+    floor = np.mean([np.mean(list(table.of(o, "authorship_logit").values())) for o in ("other:a", "other:b")])
+    assert half.value == pytest.approx((logit - floor) / (ceiling - floor))
+    assert half.interval.low < half.value < half.interval.high
+    assert half.interval.high - half.interval.low < 0.2
+    assert beyond.value > 1
+    assert beyond.note == "closer than the author: no credit"
+
+
+def test_no_position_where_author_and_others_are_not_told_apart() -> None:
+    same = list(RNG.normal(0, 1, 40))
+    table = table_of({n: {"authorship_logit": same} for n in ("author", "other:a", "v")})
+    (found,) = positions(table, ["v"])
+    assert math.isnan(found.value)
+    assert found.note == "cannot tell: author and others are not told apart"
+
+
+def test_no_position_without_controls_or_valid_answers() -> None:
+    (alone,) = positions(table_of({"v": {"authorship_logit": [1.0] * 40}}), ["v"])
+    assert math.isnan(alone.value)
+    assert alone.note == "needs the controls author and other:*"
+    (empty,) = positions(sides(v=[NAN] * 40), ["v"])
+    assert math.isnan(empty.value)
+    assert empty.note == "no valid answers"
+
+
+def test_ranking_caps_at_the_author_and_bars_whoever_fails_a_gate() -> None:
+    known = {
+        "copyist": 1.4,
+        "author": 1.0,
+        "beyond": 1.2,
+        "good": 0.7,
+        "poor": 0.1,
+        "unknown": NAN,
+        "loop": NAN,
+    }
+    found = [Position(name, value, Interval(value, value)) for name, value in known.items()]
+    order = [p.variant for p in ranking(found, failed=["copyist", "loop"])]
+    assert order == ["author", "beyond", "good", "poor", "unknown", "copyist", "loop"]
+
+
+def test_however_high_a_failing_variant_stands_below_every_passing_one() -> None:
+    draw = np.random.default_rng(0)
+    for _ in range(50):
+        values = draw.normal(0.5, 1, 8)
+        values[draw.random(8) < 0.2] = NAN
+        found = [Position(f"v{i}", float(v), Interval(v, v)) for i, v in enumerate(values)]
+        failed = {f"v{i}" for i in range(8) if draw.random() < 0.4}
+        barred = [p.variant in failed for p in ranking(found, failed)]
+        assert barred == sorted(barred)

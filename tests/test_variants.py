@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ConfigurationError
+from harness.models.bases import Base
+from harness.store import Store
+from harness.types import Variant
+from harness.variants import adapter_digest, as_row, base_variant, match, registered, select
+
+BASE = Base("tiny", Path("tiny"), "local", "weights1", "template1")
+FIRST = Variant("tuned-1", "adapter", "d1", "tiny", "a/1", "marlow", 1, "marlow@1", {"steps": 4, "é": None})
+SECOND = Variant("tuned-2", "adapter", "d2", "tiny", "a/2", "marlow", 2, "marlow@2")
+LIMITED = Variant("short-2", "adapter", "d3", "tiny", "a/3", "marlow", 2, "marlow@2", {"limited": "2 steps"})
+KNOWN = {v.name: v for v in (base_variant(BASE), FIRST, SECOND, LIMITED)}
+
+
+def test_variants_come_back_from_the_table_as_they_went_in(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert registered(store) == {}
+    for run, variant in enumerate((base_variant(BASE), FIRST, SECOND)):
+        store.append("variants", [as_row(variant) | {"run": f"20260101T00000{run}-x"}])
+    assert registered(store) == {"tiny": base_variant(BASE), "tuned-1": FIRST, "tuned-2": SECOND}
+    assert list(registered(store)) == ["tiny", "tuned-1", "tuned-2"]
+
+
+def test_the_newest_row_of_a_name_wins_in_its_first_place(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    again = Variant("tuned-1", "adapter", "d9", "tiny", "a/9", "marlow", 1, "marlow@1")
+    for run, variant in ((3, again), (2, SECOND), (1, FIRST)):
+        store.append("variants", [as_row(variant) | {"run": f"20260101T00000{run}-x"}])
+    assert registered(store) == {"tuned-1": again, "tuned-2": SECOND}
+    assert list(registered(store)) == ["tuned-1", "tuned-2"]
+
+
+def test_digests_change_with_everything_under_an_answer() -> None:
+    others = [
+        Base("tiny", Path("tiny"), "local", "weights2", "template1"),
+        Base("tiny", Path("tiny"), "local", "weights1", "template2"),
+    ]
+    assert len({base_variant(base).digest for base in (BASE, *others)}) == 3
+    assert len({adapter_digest(base, "a1") for base in (BASE, *others)} | {adapter_digest(BASE, "a2")}) == 4
+    elsewhere = Base("renamed", Path("elsewhere"), "local", "weights1", "template1")
+    assert base_variant(elsewhere).digest == base_variant(BASE).digest
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ("tuned-1", ["tuned-1"]),
+        ("*", ["tiny", "tuned-1", "tuned-2"]),
+        ("marlow@2", ["tuned-2"]),
+        (("marlow@2", "tiny", "tuned-2"), ["tuned-2", "tiny"]),
+        (("short-2",), ["short-2"]),
+    ],
+)
+def test_select_by_name_by_star_and_by_corpus(wanted: str | tuple[str, ...], names: list[str]) -> None:
+    assert [variant.name for variant in select(wanted, KNOWN)] == names
+
+
+def test_a_name_that_matches_nothing_is_an_error() -> None:
+    assert match("marlow@3", KNOWN) == []
+    assert match("@0", KNOWN) == []
+    with pytest.raises(ConfigurationError, match="variant 'tuned-3' does not exist, did you mean 'tuned-"):
+        select(["tiny", "tuned-3"], KNOWN)

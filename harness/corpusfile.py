@@ -42,14 +42,41 @@ class Dose(Strict):
     share: float = Field(gt=0, lt=1)
 
 
-class Version(Strict):
-    """One version of a corpus, as resolved (``from`` already followed)."""
+class Price(Strict):
+    """US dollars per million tokens, as the model's maker lists them."""
 
-    style: Literal["completion"] = "completion"
+    input: float = Field(gt=0)
+    output: float = Field(gt=0)
+
+
+_OF_QUESTIONS = frozenset({"writer", "pairs", "per_passage", "ask", "max_usd", "price", "live"})
+
+
+class Version(Strict):
+    """One version of a corpus, as resolved (``from`` already followed).
+
+    ``writer`` to ``live`` are about the questions of ``qa`` and ``scene``: who writes them (``template``,
+    ``local:BASE`` or a dated Anthropic model), a file of pairs there are already, how many a passage, for how
+    many passages (``ask``, by digest; all by default), and what may be spent.
+    """
+
+    style: Literal["completion", "qa", "scene"] = "completion"
     words: int = Field(350, ge=40)
     overlap: int = Field(50, ge=0)
     keep: Literal["everything", "body"] = "body"
     dose: Dose | None = None
+    writer: str = Field("template", pattern=r"^(template|local:[\w./@-]+|claude-[\w.-]+)$")
+    pairs: str | None = None
+    per_passage: int = Field(2, ge=1, le=4)
+    ask: int | None = Field(None, ge=1)
+    max_usd: float | None = Field(None, ge=0)
+    price: Price | None = None
+    live: bool = False
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the version's passages and questions, as plain data."""
+        left_out = _OF_QUESTIONS if self.style == "completion" else {"max_usd", "price", "live"}
+        return self.model_dump(mode="json", exclude=set(left_out))
 
 
 class VersionLine(Version):
@@ -69,6 +96,8 @@ class AuthorFile(Strict):
     passage_words: int = Field(150, ge=40)
     persona: str = "You write as {author}."
     language: str = "en"
+    pages: dict[str, dict[str, str]] = Field({})
+    """Roles set by hand: book -> {"1-4": title, "210": index}."""
     versions: dict[int, VersionLine]
 
     @field_validator("books", "others", mode="before")

@@ -17,6 +17,7 @@ from harness.reference import Reference
 from harness.suite import Suite
 from harness.taskfile import Task
 from harness.text import digest
+from harness.training.chat import Message, conversation
 from harness.types import Decoding, Document, GenerationRequest, LikelihoodRequest, Prompt, Variant
 
 IN_TEMPLATE_REQUEST = "Write a passage in your own words."
@@ -129,14 +130,14 @@ def plan_variant(
     asked: Ask,
     variant: Variant,
     engine: str,
-    render: Callable[[list[dict[str, str]]], str],
+    render: Callable[[list[Message]], str],
     stored: Iterable[str],
 ) -> VariantPlan:
     """Every request of a variant, batched by length; ``render`` turns messages into the prompt string."""
     decoding, suite = asked.suite.decode(), asked.suite
     jobs = []
     for prompt in asked.prompts:
-        rendered = render(messages(asked.system, prompt.text))
+        rendered = render(conversation(asked.system, prompt.text))
         for sample in range(suite.samples):
             key = answer_key(variant.digest, rendered, decoding, sample, engine)
             noise = f"{decoding.seed}/{sample}/{prompt.id}"
@@ -144,7 +145,7 @@ def plan_variant(
     jobs.sort(key=lambda job: (-len(job.request.rendered), job.prompt.id, job.sample))
     scored = []
     if not void_likelihoods(variant):
-        template = render(messages(asked.system, IN_TEMPLATE_REQUEST))
+        template = render(conversation(asked.system, IN_TEMPLATE_REQUEST))
         for document in asked.documents:
             contexts = {"raw": "", "in_template": template} if document.set == "heldout" else {"raw": ""}
             for context, prefix in contexts.items():
@@ -170,12 +171,6 @@ def void_likelihoods(variant: Variant) -> str:
     if variant.trained_on == "all":
         return "void: it was trained on the held-out passages"
     return ""
-
-
-def messages(system: str, user: str) -> list[dict[str, str]]:
-    """A request as chat messages; no system message where the system prompt is empty."""
-    head = [{"role": "system", "content": system}] if system else []
-    return [*head, {"role": "user", "content": user}]
 
 
 def answer_key(variant: str, rendered: str, decoding: Decoding, sample: int, engine: str) -> str:

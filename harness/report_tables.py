@@ -14,12 +14,12 @@ from typing import Any
 
 from harness import summaries
 from harness.compare import NAMES, Comparison
+from harness.corpora import read_manifest
 from harness.figures import Distribution, Dot, Dots, FigureSpec, Kind, Rates, Series
 from harness.measures import RATES
 from harness.metrics.function_words import FUNCTION_WORD_SET
 from harness.metrics.keyness import log_likelihood_g2, log_ratio
 from harness.plan import Ask
-from harness.prepare import read_manifest
 from harness.report_context import (
     Answer,
     AnswerRow,

@@ -9,18 +9,16 @@ moment, run the same command again, and the tables end up the same.
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.engines import Loader, engine_name, load_in_child, renderer
 from harness.errors import StylobenchError
 from harness.models import Model, controls
-from harness.models.bases import Base, resolve_base
+from harness.models.bases import resolve_base
 from harness.plan import AnswerJob, Ask, LikelihoodJob, VariantPlan, answer_key, plan_variant
-from harness.shelves import machine_settings
 from harness.store import Run, Store
 from harness.text import count_words
 from harness.types import Generation, Likelihood, Variant
@@ -28,7 +26,6 @@ from harness.types import Generation, Likelihood, Variant
 TASK = "stylo"
 """Answers serve every task of the suite, so they are stored under one name."""
 
-Loader = Callable[[Base, str], Model]
 Progress = Callable[[str, int, int], None]
 
 
@@ -54,33 +51,6 @@ def parse(text: str) -> Parsed:
     return Parsed(match.group(1).strip(), text[match.end() :].strip()) if match else Parsed("", text.strip())
 
 
-def load_in_child(workspace: Path) -> Loader:
-    """The default loader: transformers, in a child process with the interpreter this machine names."""
-
-    def load(base: Base, dtype: str) -> Model:
-        from harness.models.child import ChildModel
-
-        return ChildModel(base.path, dtype, _interpreter(workspace))
-
-    return load
-
-
-def engine_name(dtype: str, workspace: Path) -> str:
-    """The engine the default loader will have, known without loading a model."""
-    device = "cpu"
-    if any(Path("/dev").glob("nvidia[0-9]*")):
-        code = "import torch; print('cuda' if torch.cuda.is_available() else 'cpu')"
-        python = str(_interpreter(workspace) or sys.executable)
-        found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
-        device = found.stdout.strip() or "cpu"
-    return f"transformers/{dtype}/{device}"
-
-
-def _interpreter(workspace: Path) -> Path | None:
-    named = machine_settings(workspace).get("interpreters", {}).get("hf")
-    return Path(named).expanduser() if named else None
-
-
 def plan(
     asked: Ask, variants: Sequence[Variant], store: Store, workspace: Path, engine: str
 ) -> list[VariantPlan]:
@@ -91,15 +61,6 @@ def plan(
         render = renderer(resolve_base(base_name, workspace))
         plans += [plan_variant(asked, variant, engine, render, stored) for variant in members]
     return plans
-
-
-def renderer(base: Base) -> Callable[[list[dict[str, str]]], str]:
-    """Messages -> prompt string by the base's own chat template, remembered per message list."""
-    from harness.models.hf import load_tokenizer
-    from harness.training.chat import render
-
-    tokenizer = load_tokenizer(base.path)
-    return lambda messages: render(tokenizer, messages, add_generation_prompt=True)
 
 
 def run(

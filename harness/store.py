@@ -33,6 +33,9 @@ TABLES: dict[str, dict[str, str]] = {
         "corpus": _TEXT, "version": _INT, "split": _TEXT, "book": _TEXT, "ordinal": _INT, "role": _TEXT,
         "n_words": _INT, "text": _TEXT, "digest": _TEXT, "corpus_digest": _TEXT, "run": _TEXT,
     },
+    "questions": {
+        "corpus": _TEXT, "version": _INT, "passage": _TEXT, "text": _TEXT, "writer": _TEXT, "run": _TEXT,
+    },
     "variants": {
         "name": _TEXT, "kind": _TEXT, "base": _TEXT, "adapter": _TEXT, "corpus": _TEXT, "version": _INT,
         "trained_on": _TEXT, "digest": _TEXT, "record": _TEXT, "run": _TEXT,

@@ -5,17 +5,17 @@ recipe --> base, passages --> examples (tokenised, masked, ordered once) --> chi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import reference as references
 from harness import shelves
+from harness.corpora import passages_of, questions_of, read_manifest
 from harness.corpusfile import read_author
 from harness.errors import ConfigurationError
 from harness.models.bases import Base, resolve_base
-from harness.prepare import passages_of, read_manifest
 from harness.recipe import CorpusName, Recipe, find_trainer, parse_corpus, read_recipe
 from harness.store import Run, Store
 from harness.training.examples import continuation_prompt, prepare_examples, split_first_sentence
@@ -102,6 +102,7 @@ def specify(order: Order, store: Store, workspace: Path) -> TrainingSpec:
     author = read_author(corpus.name, workspace)
     style = author.resolve(corpus.version).style
     passages = passages_of(corpus.name, corpus.version, store, workspace)
+    questions = {} if style == "completion" else questions_of(corpus.name, corpus.version, store, workspace)
     system = references.load(corpus.name, workspace).persona if recipe.system == "persona" else recipe.system
     examples = prepare_examples(
         passages,
@@ -112,6 +113,7 @@ def specify(order: Order, store: Store, workspace: Path) -> TrainingSpec:
         max_length=recipe.seq_len,
         seed=order.seed,
         out=workspace / "results" / "examples",
+        questions=questions,
     )
     micro = recipe.micro_batch or recipe.batch
     return TrainingSpec(
@@ -136,7 +138,7 @@ def specify(order: Order, store: Store, workspace: Path) -> TrainingSpec:
         save_steps=recipe.save_steps,
         dtype=recipe.dtype,
         system=system,
-        sample_prompts=tuple(_sample_prompts(passages)),
+        sample_prompts=tuple(_sample_prompts(passages, questions)),
     )
 
 
@@ -175,8 +177,13 @@ def carry_out(
     return variant
 
 
-def _sample_prompts(passages: list[Passage], n: int = 3) -> list[str]:
-    chosen = sorted(
-        (p for p in passages if p.split == "validation" and p.role == "body"), key=lambda p: p.digest
-    )
-    return [continuation_prompt(split_first_sentence(passage.text).first) for passage in chosen[:n]]
+def _sample_prompts(passages: list[Passage], questions: Mapping[str, Sequence[str]], n: int = 3) -> list[str]:
+    """What the trainer asks before and after: about validation passages, as the examples ask."""
+    body = [passage for passage in passages if passage.split == "validation" and passage.role == "body"]
+    chosen = sorted(body, key=lambda passage: passage.digest)[:n]
+    return [
+        questions[passage.digest][0]
+        if passage.digest in questions
+        else continuation_prompt(split_first_sentence(passage.text).first)
+        for passage in chosen
+    ]

@@ -12,12 +12,12 @@ from harness import shelves, yamlfile
 from harness.corpusfile import read_author
 from harness.errors import ConfigurationError, MissingPrerequisiteError, StylobenchError, nearest
 from harness.measures import VERSIONS, Answer, measure
-from harness.plan import messages
 from harness.recipe import find_trainer, read_recipe
 from harness.reference import Reference
 from harness.score import LIKELIHOOD_VERSIONS
 from harness.suite import read_suite
 from harness.taskfile import Task, read_tasks
+from harness.training.chat import conversation
 
 DUMMY = (
     "The Nation must keep its word, and it must be strong enough to keep it. No man is above the law, "
@@ -93,7 +93,7 @@ def _example(task: Task, workspace: Path) -> str:
     if task.metadata.needs == "likelihoods":
         return f"reads {reference.documents[0].text[:50]!r}"
     prompt = reference.prompts[0]
-    asked = messages(reference.persona, prompt.text)[-1]["content"]
+    asked = conversation(reference.persona, prompt.text)[-1]["content"]
     (scores,) = measure([Answer(prompt, DUMMY, "stop", 40, 160)], reference, reference.persona)
     shown = [f"{m} {scores[m].value:.3g}" for m in task.metrics if not math.isnan(scores[m].value)]
     return f"{asked[:50]!r} -> {', '.join(shown) or 'no value'}"

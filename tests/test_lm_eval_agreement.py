@@ -21,9 +21,9 @@ from harness import reference as references
 from harness.bench import Bench, open_bench
 from harness.cli import invoke
 from harness.models.hf import HFModel
-from harness.plan import IN_TEMPLATE_REQUEST, messages
+from harness.plan import IN_TEMPLATE_REQUEST
 from harness.reference import Reference
-from harness.training.chat import render
+from harness.training.chat import conversation, render
 from harness.types import LikelihoodRequest
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
@@ -55,7 +55,7 @@ def teach(base: Path, reference: Reference, steps: int = 400) -> None:
     draw = random.Random(1)
     conversations = []
     for passage in reference.train:
-        asked = messages(reference.persona, draw.choice(reference.prompts).text)
+        asked = conversation(reference.persona, draw.choice(reference.prompts).text)
         before = render(tokenizer, asked, add_generation_prompt=True)
         conversations.append(tokenizer(before + passage.text).input_ids[:256])
     conversations = [ids for ids in conversations if len(ids) == 256]
@@ -153,7 +153,7 @@ def test_in_the_template_lm_eval_counts_the_last_line_break_as_text(
     """It moves white space that ends a context into the target. Scored the same way, the numbers agree."""
     model = HFModel(workspace / "results" / "bases" / "fluent", dtype="float32", device="cpu")
     prefix = render(
-        model.tokenizer, messages(bench.asked.system, IN_TEMPLATE_REQUEST), add_generation_prompt=True
+        model.tokenizer, conversation(bench.asked.system, IN_TEMPLATE_REQUEST), add_generation_prompt=True
     )
     assert prefix.endswith("assistant\n")
     documents = [d for d in bench.asked.documents if d.set == "heldout"]

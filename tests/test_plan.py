@@ -14,10 +14,10 @@ from harness.plan import (
     IN_TEMPLATE_REQUEST,
     VariantPlan,
     answer_key,
-    messages,
     plan_variant,
     void_likelihoods,
 )
+from harness.training.chat import conversation
 from harness.types import Decoding, Variant
 
 VARIANT = make_adapter("small@1", 1)
@@ -131,10 +131,10 @@ def test_who_has_seen_the_held_out_text_gets_no_likelihood(variant: Variant, rea
 def test_the_in_template_prefix_is_the_persona_and_the_request() -> None:
     plan = planned()
     prefixes = {job.context: job.request.prefix for batch in plan.likelihoods for job in batch}
-    asked = messages("You write as Ellis Marlow.", IN_TEMPLATE_REQUEST)
+    asked = conversation("You write as Ellis Marlow.", IN_TEMPLATE_REQUEST)
     assert prefixes == {"raw": "", "in_template": render(asked)}
     assert [m["role"] for m in asked] == ["system", "user"]
-    assert [m["role"] for m in messages("", "Why?")] == ["user"]
+    assert [m["role"] for m in conversation("", "Why?")] == ["user"]
 
 
 def test_a_limit_keeps_both_kinds_and_says_so() -> None:

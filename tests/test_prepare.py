@@ -12,9 +12,10 @@ import pytest
 from small_author import CORPUS, NAME, PILOT, QUOTED, prose, write_books
 
 from harness import reference as references
+from harness.corpora import dosed, passages_of, read_manifest
 from harness.corpusfile import Dose, read_author
 from harness.errors import BookError, ConfigurationError
-from harness.prepare import Built, dosed, passages_of, prepare, read_manifest
+from harness.prepare import Built, prepare
 from harness.store import Run, Store
 from harness.text import words
 from harness.types import Passage

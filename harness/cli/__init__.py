@@ -12,7 +12,20 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import compare, demo, ls, prepare, reference, report, run, score, show, train, validate
+from harness.cli import (
+    compare,
+    demo,
+    import_,
+    ls,
+    prepare,
+    reference,
+    report,
+    run,
+    score,
+    show,
+    train,
+    validate,
+)
 from harness.errors import EXIT_CONFIGURATION, EXIT_INTERRUPTED, StylobenchError
 
 app = typer.Typer(
@@ -27,6 +40,7 @@ app = typer.Typer(
 BOOKS, MODELS, ANSWERS, LOOK = "Books", "Models", "Answers", "Look"
 for verb, panel in (
     (prepare.prepare, BOOKS),
+    (import_.import_, BOOKS),
     (reference.reference, BOOKS),
     (train.train, MODELS),
     (run.run, ANSWERS),
@@ -38,7 +52,7 @@ for verb, panel in (
     (validate.validate, LOOK),
     (demo.demo, LOOK),
 ):
-    app.command(rich_help_panel=panel)(verb)
+    app.command(verb.__name__.rstrip("_"), rich_help_panel=panel)(verb)
 
 
 def _version(wanted: bool) -> None:

@@ -24,8 +24,8 @@ def compare_versions(old: str, new: str, workspace: Path, format: Format) -> Non
         ConfigurationError: a name is not of the form NAME@N, or that version was never built.
     """
     from harness.bench import warehouse
+    from harness.corpora import passages_of
     from harness.corpus.changes import compare_corpora
-    from harness.prepare import passages_of
     from harness.recipe import parse_corpus
 
     names = [parse_corpus(name) for name in (old, new)]

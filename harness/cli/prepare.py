@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.output import Format, FormatOption, print_rows
+from harness.cli.output import Format, FormatOption, PlanOption, print_rows
+
+if TYPE_CHECKING:
+    from harness.corpusfile import AuthorFile
 
 
 def prepare(
@@ -18,6 +21,7 @@ def prepare(
         bool,
         typer.Option("--allow-repaired", help="Take damaged PDFs, or ones with empty pages, as they are."),
     ] = False,
+    plan: PlanOption = False,
     format: FormatOption = Format.table,
 ) -> None:
     """Turn an author's books into a frozen reference set and corpus versions."""
@@ -28,6 +32,9 @@ def prepare(
 
     workspace: Path = context.obj
     settings = read_author(author, workspace)
+    if plan:
+        _print_choices(settings, workspace, password, allow_repaired, format)
+        return
     with Run(warehouse(workspace), f"prepare {author}") as run:
         built = build(author, settings, workspace, run, password, allow_repaired)
     print_rows([row(item.manifest, item.reused) for item in built], format)
@@ -38,6 +45,38 @@ def prepare(
             f"changed since a version was built: {', '.join(changed)}; built versions stay as they are, "
             f"version {following} would see it",
             err=True,
+        )
+
+
+def _print_choices(
+    settings: AuthorFile, workspace: Path, password: str | None, allow_repaired: bool, format: Format
+) -> None:
+    """What could be held out, what it costs, and how unlike the rest it is; nothing is written."""
+    from harness.corpus.choices import suggest
+    from harness.prepare import held_out_choices
+
+    options = held_out_choices(settings, workspace, password, allow_repaired)
+    rows = [
+        {
+            "book": option.book,
+            "part": "whole"
+            if option.fold is None
+            else f"block {option.fold + 1}, from {option.starts or 'the start'}",
+            "held out": option.heldout_words,
+            "guard": option.guard_words,
+            "left to train on": option.train_words,
+            "lost": f"{option.lost_share:.0%}",
+            "Cosine Delta": option.delta,
+            "function words (bits)": option.jsd,
+            "remark": option.note,
+        }
+        for option in options
+    ]
+    print_rows(rows, format)
+    best = suggest(options)
+    if format is Format.table:
+        typer.echo(
+            f"\nnearest to the rest at an affordable loss: {best.book}; name it under hold_out, then prepare"
         )
 
 

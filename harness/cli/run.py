@@ -65,7 +65,8 @@ def run_suite(workspace: Path, suite: str, variants: Sequence[str], limit: int |
 
 def _print_plan(workspace: Path, suite: str, variants: Sequence[str], limit: int | None) -> None:
     from harness.bench import open_bench
-    from harness.run import engine_name, plan
+    from harness.engines import engine_name
+    from harness.run import plan
 
     bench = open_bench(suite, workspace, variants=variants, limit=limit)
     plans = plan(

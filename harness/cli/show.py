@@ -46,8 +46,8 @@ def show(
 
 def _corpus(name: str, workspace: Path, tokenizer: str | None) -> list[dict[str, Any]]:
     from harness.bench import warehouse
+    from harness.corpora import passages_of, read_manifest
     from harness.corpus.account import account
-    from harness.prepare import passages_of, read_manifest
     from harness.recipe import parse_corpus
 
     wanted = parse_corpus(name)

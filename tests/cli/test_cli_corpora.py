@@ -10,9 +10,10 @@ from small_author import CORPUS, NAME, PILOT, _write_pdf, index_lines, prose, wr
 
 from harness.bench import warehouse
 from harness.cli import invoke
+from harness.corpora import passages_of, read_manifest
 from harness.corpus.changes import compare_corpora
 from harness.corpusfile import read_author
-from harness.prepare import passages_of, prepare, read_manifest
+from harness.prepare import prepare
 from harness.store import Run
 from harness.types import Passage
 

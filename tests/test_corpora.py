@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from small_author import CORPUS, NAME
+
+from harness.corpora import passages_of, questions_of, read_manifest
+from harness.corpusfile import read_author
+from harness.errors import ConfigurationError
+from harness.prepare import prepare
+from harness.store import Run, Store
+from harness.training.examples import build_examples, load_tokenizer
+
+
+@pytest.fixture
+def workspace(small_author: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(small_author, tmp_path / "copy")
+
+
+def _prepare(workspace: Path, corpus: str) -> Store:
+    (workspace / "trainers" / "corpora" / f"{NAME}.yaml").write_text(corpus)
+    store = Store(workspace / "results" / "warehouse")
+    with Run(store, "prepare") as run:
+        prepare(NAME, read_author(NAME, workspace), workspace, run)
+    return store
+
+
+def test_a_question_corpus_answers_every_question_with_the_author_s_own_words(
+    workspace: Path, tiny_llama: Path
+) -> None:
+    store = _prepare(workspace, CORPUS + "  3: {from: 2, style: qa, per_passage: 2}\n")
+    manifest = read_manifest(NAME, 3, workspace)
+    questions = questions_of(NAME, 3, store, workspace)
+    passages = [p for p in passages_of(NAME, 3, store, workspace) if p.split in ("train", "validation")]
+    assert {p.digest for p in passages} == set(questions)
+    assert manifest["questions"]["questions"] == sum(map(len, questions.values())) == 2 * len(passages)
+    assert questions_of(NAME, 2, store, workspace) == {}
+
+    tokenizer = load_tokenizer(tiny_llama)
+    made = build_examples(
+        passages[:6], tokenizer=tokenizer, system="", style="qa", max_length=2000, seed=1, questions=questions
+    )
+    answers = {
+        tokenizer.decode([i for i in e.labels if i != -100]).removesuffix("<|im_end|>") for e in made.examples
+    }
+    assert answers == {p.text for p in passages[:6]}
+    assert len(made.examples) == 12
+
+
+def test_asking_for_a_few_leaves_the_others_out_and_counts_them(workspace: Path) -> None:
+    store = _prepare(workspace, CORPUS + "  3: {from: 2, style: qa, per_passage: 1, ask: 5}\n")
+    facts = read_manifest(NAME, 3, workspace)["questions"]
+    everything = [p for p in passages_of(NAME, 2, store, workspace) if p.split in ("train", "validation")]
+    assert facts["asked"] == 5 == len(questions_of(NAME, 3, store, workspace))
+    assert facts["left_out"] == len(everything) - 5
+
+
+def test_held_out_and_guard_passages_are_never_asked_about(workspace: Path) -> None:
+    store = _prepare(workspace, CORPUS + "  3: {from: 2, style: qa}\n")
+    asked = set(questions_of(NAME, 3, store, workspace))
+    kept_away = {p.digest for p in passages_of(NAME, 3, store, workspace) if p.split in ("heldout", "guard")}
+    assert kept_away
+    assert not asked & kept_away
+
+
+def test_roles_set_by_hand_are_followed_and_cannot_change_under_a_built_version(workspace: Path) -> None:
+    book = next(iter(read_manifest(NAME, 2, workspace)["pages"]))
+    by_hand = f'pages: {{{book}: {{"1": advertisement}}}}\n'
+    with pytest.raises(ConfigurationError, match="can no longer change"):
+        _prepare(workspace, by_hand + CORPUS)
+    shutil.rmtree(workspace / "results" / "corpora")
+    _prepare(workspace, by_hand + CORPUS)
+    assert read_manifest(NAME, 2, workspace)["pages"][book]["advertisement"] == 1

@@ -30,6 +30,7 @@ from harness.errors import ConfigurationError
 from harness.models import Model
 from harness.models.bases import Base, resolve_base
 from harness.reference import Reference
+from harness.shelves import at_home
 from harness.text import count_words, digest
 from harness.types import Passage
 
@@ -108,7 +109,7 @@ def ask(
 
 def align(file: str, passages: Sequence[Passage], reference: Reference, workspace: Path) -> Aligned:
     """The pairs of a file (ShareGPT, Alpaca, prompt/response or messages rows) against these passages."""
-    path = workspace / Path(file).expanduser()
+    path = workspace / at_home(file)
     if not path.is_file():
         raise ConfigurationError(f"pairs: {file} does not exist in this workspace")
     return align_pairs(pairs_of(conversations(read_rows(path)).conversations), passages, reference.heldout)

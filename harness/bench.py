@@ -6,16 +6,20 @@ What ``run``, ``score``, ``compare`` and ``report`` all start from.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import reference as references
 from harness import shelves, summaries, yamlfile
-from harness.compare import Comparison, compare, pair, seed_spreads
+from harness.compare import Comparison, compare
+from harness.corpora import passages_of
+from harness.corpus.leakage import shared_ngrams
 from harness.errors import ConfigurationError, MissingPrerequisiteError, nearest
 from harness.models import controls
 from harness.models.bases import known_bases, resolve_base
+from harness.pairing import pair, seed_spreads
 from harness.plan import Ask, ask
+from harness.reference import Reference
 from harness.store import Store
 from harness.suite import Suite, read_suite
 from harness.taskfile import read_tasks
@@ -89,7 +93,7 @@ def open_bench(
 
     Args:
         variants: names instead of the suite's own list.
-        limit: only the first few prompts and documents; the results are marked LIMITED.
+        limit: only so many prompts and documents; the results are marked LIMITED.
         as_of: read every table as this run (or moment) left it.
 
     Raises:
@@ -115,7 +119,21 @@ def open_bench(
     for base in dict.fromkeys(v.base for v in models):
         if base in known and base not in {v.name for v in models}:
             models.insert(0, known[base])
+    models = [what_it_saw(variant, reference, store, workspace) for variant in models]
     names = controls.expand(suite.controls, reference)
     controlled = [controls.as_variant(name, reference) for name in names]
     asked = ask(suite, tasks, reference, limit)
     return Bench(suite_name, workspace, store, asked, (*models, *controlled))
+
+
+def what_it_saw(variant: Variant, reference: Reference, store: Store, workspace: Path) -> Variant:
+    """The variant, marked as having seen ``all`` where its own corpus holds this reference's held-out text.
+
+    A corpus version never holds what its own reference set holds out; one of another name may well.
+    """
+    if not variant.corpus or variant.corpus == reference.name or variant.trained_on in ("all", "unknown"):
+        return variant
+    passages = passages_of(variant.corpus, variant.version, store, workspace)
+    trained = [passage for passage in passages if passage.split in ("train", "validation")]
+    seen = shared_ngrams(trained, reference.heldout).shared > 0
+    return replace(variant, trained_on="all") if seen else variant

@@ -15,36 +15,33 @@ reference set; e = max(m, spread between training seeds). First rule that applie
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from harness import summaries
-from harness.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_REGRESSION, ConfigurationError
+from harness.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_REGRESSION
+from harness.pairing import Pair
 from harness.plan import Ask
 from harness.score import LIKELIHOOD_VERSIONS
-from harness.statistics import bootstrap_interval, holm, minimal_detectable_effect, paired_test, sample_size
+from harness.statistics import UNKNOWN, holm, minimal_detectable_effect, paired_test, sample_size
 from harness.summaries import Table
-from harness.types import Direction, Gate, Interval, Outcome, Variant, Verdict
+from harness.types import Direction, Gate, Outcome, Verdict
 
 FEWEST_UNITS = 12
 FEWEST_VALID = 0.8
 ALPHA = 0.05
+FAILS_BY_DEFAULT = frozenset({"WORSE", "FAIL"})
+"""What exits with 3 unless the user says otherwise."""
+
+WITHOUT_ENGINE = frozenset({"control", "recorded", ""})
+"""Engines that drew nothing here, so that their answers can be set beside any other's."""
+
 MARKS: Mapping[Outcome, str] = {
     "better": "+", "WORSE": "!", "decline": "-", "slight gain": "+", "same": "=", "not worse": "=",
     "inconclusive": "~", "descriptive": "~", "not comparable": "x",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two variants that answer one question about the data, and what else differs between them."""
-
-    baseline: Variant
-    candidate: Variant
-    also_changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,57 +53,6 @@ class Comparison:
     gates: tuple[Gate, ...]
     sentence: str
     exit_code: int
-
-
-# ── pairing ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def pair(baselines: Sequence[Variant], candidates: Sequence[Variant], *, by_recipe: bool) -> list[Pair]:
-    """Pairs to compare: one with one by name, or variants whose recipes agree but for the corpus line.
-
-    Raises:
-        ConfigurationError: nothing pairs; both sides are listed.
-    """
-    if not by_recipe and len(baselines) == len(candidates) == 1:
-        return [Pair(baselines[0], candidates[0], _differences(baselines[0], candidates[0]))]
-    found = [
-        Pair(b, c, _differences(b, c))
-        for b in baselines
-        for c in candidates
-        if b.kind == c.kind == "adapter" and _recipe(b) == _recipe(c)
-    ]
-    if not found and len(baselines) == len(candidates) == 1:
-        return [Pair(baselines[0], candidates[0], _differences(baselines[0], candidates[0]))]
-    if not found:
-        left, right = (", ".join(v.name for v in side) or "nothing" for side in (baselines, candidates))
-        raise ConfigurationError(f"nothing pairs: no recipe and seed is on both sides ({left} | {right})")
-    return found
-
-
-def _recipe(variant: Variant) -> tuple[str, str]:
-    """What pairs by: the recipe's settings without its corpus line, and the training seed."""
-    settings = {k: v for k, v in variant.record.get("settings", {}).items() if k not in ("corpus", "seeds")}
-    return (repr(sorted(settings.items(), key=lambda kv: kv[0])), str(variant.record.get("seed")))
-
-
-def _differences(baseline: Variant, candidate: Variant) -> tuple[str, ...]:
-    """Settings that differ besides the corpus: then the comparison is not about the data."""
-    one, other = (_flat(v.record.get("settings", {})) for v in (baseline, candidate))
-    keys = sorted((set(one) | set(other)) - {"corpus"}) if one and other else []
-    changed = [f"{key} {one.get(key)} -> {other.get(key)}" for key in keys if one.get(key) != other.get(key)]
-    if one and other and baseline.record.get("seed") != candidate.record.get("seed"):
-        changed.append(f"training seed {baseline.record.get('seed')} -> {candidate.record.get('seed')}")
-    return tuple(changed)
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        elif key != "seeds":
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 # ── verdicts ──────────────────────────────────────────────────────────────────────────────────────
@@ -133,7 +79,7 @@ def compare(
         verdicts=tuple(verdicts),
         gates=tuple(checked),
         sentence=sentence(pairs, verdicts, checked),
-        exit_code=_exit_code(verdicts, checked),
+        exit_code=exit_code(verdicts, checked),
     )
 
 
@@ -173,17 +119,20 @@ def _judge(
         [float(np.mean(values)) for _, values in sorted(by_item.items()) if not np.isnan(values).any()]
     )
     n = len(d)
+    valid = sum(not math.isnan(value) for values in by_item.values() for value in values)
     margin = asked.reference.margins.get(metric, math.nan)
     primary = metric in asked.suite.primaries
-    expected = units / len(pairs) if pairs else 0
-    if not reasons and expected and n < FEWEST_VALID * expected:
-        reasons.append(f"only {n} of {expected:.0f} prompts are valid in both")
+    # Over all pairs: a prompt that is valid in one of three pairs is two thirds missing.
+    if not reasons and valid < FEWEST_VALID * units:
+        each, expected = valid / len(pairs), units / len(pairs)
+        reasons.append(f"only {each:.0f} of {expected:.0f} prompts are valid in both")
     if not reasons and not n:
         reasons.append("no scores")
     outcome: Outcome = "not comparable" if reasons else "descriptive" if n < FEWEST_UNITS else "inconclusive"
-    enough = not reasons and n >= 2
-    interval = bootstrap_interval(d) if enough else Interval(math.nan, math.nan)
-    p_value = paired_test(d, np.zeros(n)).p if outcome == "inconclusive" else math.nan
+    interval, p_value = UNKNOWN, math.nan
+    if not reasons:
+        test = paired_test(d, np.zeros(n))
+        interval, p_value = test.interval, test.p if n >= FEWEST_UNITS else math.nan
     is_block = metric in LIKELIHOOD_VERSIONS
     verdict = Verdict(
         metric=metric,
@@ -265,7 +214,7 @@ def _obstacles(
     for variant, values in ((p.baseline, base), (p.candidate, new)):
         if not values:
             found.append(f"{variant.name} has no {metric}")
-    engines = {table.engines.get(v.name, "") for v in (p.baseline, p.candidate)} - {"control", ""}
+    engines = {table.engines.get(v.name, "") for v in (p.baseline, p.candidate)} - WITHOUT_ENGINE
     if len(engines) > 1:
         found.append(f"engines differ: {' and '.join(sorted(engines))}")
     if base and new and set(base) != set(new):
@@ -281,12 +230,14 @@ def _order(asked: Ask, metric: str) -> int:
     return names.index(metric)
 
 
-def _exit_code(verdicts: Sequence[Verdict], gates: Sequence[Gate]) -> int:
-    if any(v.outcome == "WORSE" for v in verdicts) or any(gate.outcome == "FAIL" for gate in gates):
+def exit_code(
+    verdicts: Sequence[Verdict], gates: Sequence[Gate], fail_on: Collection[str] = FAILS_BY_DEFAULT
+) -> int:
+    """3 where a primary or a gate has one of these outcomes, 4 where a primary is not comparable, else 0."""
+    seen: set[str] = {v.outcome for v in verdicts if v.primary} | {gate.outcome for gate in gates}
+    if not seen.isdisjoint(fail_on):
         return EXIT_REGRESSION
-    if any(v.primary and v.outcome == "not comparable" for v in verdicts):
-        return EXIT_INCOMPLETE
-    return EXIT_OK
+    return EXIT_INCOMPLETE if "not comparable" in seen else EXIT_OK
 
 
 # ── in words ──────────────────────────────────────────────────────────────────────────────────────
@@ -310,12 +261,12 @@ NAMES = {
 def sentence(pairs: Sequence[Pair], verdicts: Sequence[Verdict], gates: Sequence[Gate]) -> str:
     """The one plain sentence, and for one training run a side whom it is about."""
     primaries = [v for v in verdicts if v.primary]
-    failed = sorted({NAMES[gate.name] for gate in gates if gate.outcome == "FAIL"})
-    worse = [_name(v) for v in primaries if v.outcome == "WORSE"]
-    better = [_name(v) for v in primaries if v.outcome == "better"]
-    declined = [_name(v) for v in primaries if v.outcome == "decline"]
-    barred = [_name(v) for v in primaries if v.outcome == "not comparable"]
-    open_ = [_name(v) for v in primaries if v.outcome in ("inconclusive", "descriptive")]
+    failed = sorted({name_of(gate.name) for gate in gates if gate.outcome == "FAIL"})
+    worse = [name_of(v.metric) for v in primaries if v.outcome == "WORSE"]
+    better = [name_of(v.metric) for v in primaries if v.outcome == "better"]
+    declined = [name_of(v.metric) for v in primaries if v.outcome == "decline"]
+    barred = [name_of(v.metric) for v in primaries if v.outcome == "not comparable"]
+    open_ = [name_of(v.metric) for v in primaries if v.outcome in ("inconclusive", "descriptive")]
     parts = []
     if worse or failed:
         lost = f"got worse on {_listed(worse)}" if worse else ""
@@ -342,6 +293,9 @@ def sentence(pairs: Sequence[Pair], verdicts: Sequence[Verdict], gates: Sequence
 
 
 def _about(pairs: Sequence[Pair]) -> str:
+    told = {v.name for p in pairs for v in (p.baseline, p.candidate) if v.kind == "recorded"}
+    if told:
+        return f"How {_listed(sorted(told))} answered was recorded elsewhere and is not known here."
     trained = [p for p in pairs if p.candidate.kind == "adapter" and p.baseline.kind == "adapter"]
     other = sorted({change for p in trained for change in p.also_changed})
     if other:
@@ -351,28 +305,10 @@ def _about(pairs: Sequence[Pair]) -> str:
     return ""
 
 
-def _name(verdict: Verdict) -> str:
-    return NAMES.get(verdict.metric, verdict.metric.replace("_", " "))
+def name_of(metric: str) -> str:
+    """A metric as a reader calls it."""
+    return NAMES.get(metric, metric.replace("_", " "))
 
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def seed_spreads(table: Table, variants: Sequence[Variant], asked: Ask) -> dict[str, float]:
-    """Metric -> largest difference between training seeds of one recipe on one corpus, where known."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for v in variants:
-        if v.kind == "adapter":
-            groups.setdefault((f"{v.corpus}@{v.version}", _recipe(v)[0]), []).append(v.name)
-    spreads: dict[str, float] = {}
-    for names in groups.values():
-        for metric in asked.suite.primaries:
-            means = [
-                s.value
-                for name in names
-                if not math.isnan((s := summaries.summarise(table, name, metric)).value)
-            ]
-            if len(means) > 1:
-                spreads[metric] = max(spreads.get(metric, 0.0), max(means) - min(means))
-    return spreads

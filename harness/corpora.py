@@ -21,11 +21,13 @@ from harness.asking import Asked, ask
 from harness.corpus.leakage import shared_ngrams
 from harness.corpus.near_duplicates import near_duplicates
 from harness.corpus.passages import cut_passages
-from harness.corpus.prose import paragraphs
+from harness.corpus.prose import Paragraph, paragraphs
 from harness.corpus.roles import apply_overrides, label_pages
-from harness.corpusfile import AuthorFile, Dose
+from harness.corpusfile import AuthorFile, Dose, Version
 from harness.errors import ConfigurationError
+from harness.holdout import HeldOut
 from harness.reference import Reference
+from harness.shelves import read_json
 from harness.store import Run, Store
 from harness.text import digest
 from harness.types import Book, LabelledPage, Passage
@@ -39,6 +41,7 @@ def build(
     author: AuthorFile,
     books: Sequence[Book],
     heldout: Book,
+    away: HeldOut,
     identity: str,
     reference: Reference,
     workspace: Path,
@@ -50,15 +53,13 @@ def build(
         IncompleteError: some passages have no question yet; what was asked is kept, and nothing is built.
     """
     version = author.resolve(number)
-    labelled = {book.name: labelled_pages(book, author) for book in books}
+    labelled = {book.name: labelled_pages(book, author, version) for book in books}
     roles = None if version.keep == "everything" else {"body"}
     cut = [
         passage
         for book in books
-        for passage in cut_passages(
-            paragraphs(labelled[book.name], roles, book.chapters),
-            words=version.words,
-            overlap=version.overlap,
+        for passage in cut_runs(
+            trainable(book, labelled[book.name], roles, heldout, away), version.words, version.overlap
         )
     ]
     leakage = shared_ngrams(cut, reference.heldout)
@@ -107,9 +108,31 @@ def build(
     return manifest
 
 
-def labelled_pages(book: Book, author: AuthorFile) -> tuple[LabelledPage, ...]:
-    """A book's pages with their roles, those set by hand in the corpus file last."""
-    return apply_overrides(label_pages(book), author.pages.get(book.name, {}))
+def trainable(
+    book: Book, labelled: Sequence[LabelledPage], roles: set[str] | None, heldout: Book, away: HeldOut
+) -> tuple[tuple[Paragraph, ...], ...]:
+    """The runs of a book's paragraphs that may be trained on: two where a block of it is held out."""
+    found = paragraphs(labelled, roles, book.chapters)
+    return away.runs(found) if book.name == heldout.name else (found,)
+
+
+def cut_runs(runs: Sequence[Sequence[Paragraph]], words: int, overlap: int) -> list[Passage]:
+    """Passages of each run by itself, numbered through.
+
+    A row of stars, a chapter's number or a single letter is no passage: nothing of it could be continued or
+    asked about.
+    """
+    cut = [passage for run in runs for passage in cut_passages(run, words=words, overlap=overlap)]
+    whole = [passage for passage in cut if passage.n_words > 1]
+    return [replace(passage, ordinal=place) for place, passage in enumerate(whole)]
+
+
+def labelled_pages(
+    book: Book, author: AuthorFile, version: Version | None = None
+) -> tuple[LabelledPage, ...]:
+    """A book's pages with their roles; those set by hand for the author, then for the version, come last."""
+    labelled = apply_overrides(label_pages(book), author.pages.get(book.name, {}))
+    return apply_overrides(labelled, version.pages.get(book.name, {}) if version else {})
 
 
 def settings_of(author: AuthorFile, number: int) -> dict[str, Any]:
@@ -155,7 +178,11 @@ def find_manifest(name: str, number: int, workspace: Path) -> dict[str, Any] | N
     path = manifest_path(name, number, workspace)
     if not path.is_file():
         return None
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    remedy = f"move it away and run `stylobench prepare {name}`"
+    manifest = read_json(path, remedy)
+    lacking = [key for key in ("digest", "settings", "passages", "leakage", "run") if key not in manifest]
+    if lacking:
+        raise ConfigurationError(f"{path.name} is damaged: it has no {lacking[0]}; {remedy}")
     return manifest
 
 

@@ -72,11 +72,13 @@ class Version(Strict):
     max_usd: float | None = Field(None, ge=0)
     price: Price | None = None
     live: bool = False
+    pages: dict[str, dict[str, str]] = Field({})
+    """Roles set by hand in this version and those made from it: book -> {"1-4": title, "210": index}."""
 
     def settings(self) -> dict[str, Any]:
         """What decides the version's passages and questions, as plain data."""
         left_out = _OF_QUESTIONS if self.style == "completion" else {"max_usd", "price", "live"}
-        return self.model_dump(mode="json", exclude=set(left_out))
+        return self.model_dump(mode="json", exclude={*left_out, *(() if self.pages else ("pages",))})
 
 
 class VersionLine(Version):
@@ -88,13 +90,13 @@ class VersionLine(Version):
 class AuthorFile(Strict):
     """``trainers/corpora/NAME.yaml``."""
 
-    author: str
+    author: str = Field(min_length=1)
     books: tuple[str, ...]
     hold_out: str | None = None
     others: tuple[str, ...] = Field(min_length=1)
     prompts: Prompts = Prompts()
     passage_words: int = Field(150, ge=40)
-    persona: str = "You write as {author}."
+    persona: str = Field("You write as {author}.", min_length=1)
     language: str = "en"
     pages: dict[str, dict[str, str]] = Field({})
     """Roles set by hand: book -> {"1-4": title, "210": index}."""
@@ -108,6 +110,8 @@ class AuthorFile(Strict):
     @field_validator("versions")
     @classmethod
     def _numbered(cls, versions: dict[int, VersionLine]) -> dict[int, VersionLine]:
+        if not versions:
+            raise ValueError("at least version 1 is needed")
         if sorted(versions) != list(range(1, len(versions) + 1)):
             raise ValueError("versions are numbered 1, 2, 3 ... without a gap")
         for number, line in versions.items():

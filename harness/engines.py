@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.models import Model
 from harness.models.bases import Base
-from harness.shelves import machine_settings
+from harness.shelves import interpreter
 from harness.training.chat import Message
 
 Loader = Callable[[Base, str], Model]
@@ -22,7 +22,7 @@ def load_in_child(workspace: Path) -> Loader:
     def load(base: Base, dtype: str) -> Model:
         from harness.models.child import ChildModel
 
-        return ChildModel(base.path, dtype, _interpreter(workspace))
+        return ChildModel(base.path, dtype, interpreter("hf", workspace))
 
     return load
 
@@ -32,15 +32,10 @@ def engine_name(dtype: str, workspace: Path) -> str:
     device = "cpu"
     if any(Path("/dev").glob("nvidia[0-9]*")):
         code = "import torch; print('cuda' if torch.cuda.is_available() else 'cpu')"
-        python = str(_interpreter(workspace) or sys.executable)
+        python = str(interpreter("hf", workspace) or sys.executable)
         found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
         device = found.stdout.strip() or "cpu"
     return f"transformers/{dtype}/{device}"
-
-
-def _interpreter(workspace: Path) -> Path | None:
-    named = machine_settings(workspace).get("interpreters", {}).get("hf")
-    return Path(named).expanduser() if named else None
 
 
 def renderer(base: Base) -> Callable[[list[Message]], str]:

@@ -27,7 +27,7 @@ VERSIONS: dict[str, str] = {
     "invalid": "1", "leak": "1", "truncated": "1", "mid_sentence_start": "1", "short": "1",
     "copied": "1", "longest_run": "1", "coverage_8": "1", "novelty_4": "1",
     "words": "1", "sentence_words": "1", "type_token_ratio": "1", "mattr": "1",
-    "attested_bigrams": "1",
+    "attested_bigrams": "2",
     "tfidf_nearest": "1", "tfidf_centroid": "1", "keyword_density": "1", "keyword_coverage": "1",
     "authorship_logit": "1", "authorship_plain": "1", "authorship_masked": "1",
     "question_reciprocal_rank": "1",
@@ -133,14 +133,13 @@ _STYLE: Mapping[str, Callable[[str, list[str], Reference], float]] = {
     ),
     "type_token_ratio": lambda text, tokens, reference: type_token_ratio(tokens),
     "mattr": lambda text, tokens, reference: mattr(tokens),
-    "attested_bigrams": lambda text, tokens, reference: reference.fitted.order.attested_bigrams(tokens),
     "tfidf_nearest": lambda text, tokens, reference: reference.fitted.tfidf.nearest(text),
     "tfidf_centroid": lambda text, tokens, reference: reference.fitted.tfidf.centroid(text),
     "keyword_density": lambda text, tokens, reference: keyword_density(tokens, reference.fitted.keywords),
     "keyword_coverage": lambda text, tokens, reference: keyword_coverage(tokens, reference.fitted.keywords),
 }
 _AUTHORSHIP = ("authorship_logit", "authorship_plain", "authorship_masked")
-STYLE = (*_STYLE, *_AUTHORSHIP, "question_reciprocal_rank")
+STYLE = (*_STYLE, "attested_bigrams", *_AUTHORSHIP, "question_reciprocal_rank")
 """Metrics that exist for valid answers only."""
 
 
@@ -148,6 +147,8 @@ def _style_values(answer: Answer, reference: Reference, questions: Mapping[str, 
     text = complete(answer.text)
     tokens = words(text)
     values = {name: Value(metric(text, tokens, reference)) for name, metric in _STYLE.items()}
+    known = reference.fitted.orders.get(f"without:{answer.author}", reference.fitted.orders["all"])
+    values["attested_bigrams"] = Value(known.attested_bigrams(tokens))
     if answer.prompt.id in questions:
         own = list(questions).index(answer.prompt.id)
         values["question_reciprocal_rank"] = Value(question_rank(list(questions.values()), text, own))

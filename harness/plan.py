@@ -102,13 +102,22 @@ class Ask:
         return f"window {chosen.window}, context {chosen.context or 'half'}"
 
     @property
+    def template_protocol(self) -> str:
+        """The same inside the chat template, where the system prompt is part of how it was computed."""
+        return f"{self.protocol}, system {digest(self.system, 8)}"
+
+    def protocol_of(self, context: str) -> str:
+        """The protocol of a likelihood by its context, ``raw`` or ``in_template``."""
+        return self.protocol if context == "raw" else self.template_protocol
+
+    @property
     def max_words(self) -> int:
         """The models' token budget in words (350 English words are about 400 tokens), for controls."""
         return round(self.suite.max_tokens * 0.875)
 
 
 def ask(suite: Suite, tasks: Sequence[Task], reference: Reference, limit: int | None = None) -> Ask:
-    """The prompts and documents a suite uses; ``limit`` keeps the first few of each kind (a LIMITED run)."""
+    """The prompts and documents a suite uses; ``limit`` keeps so many, prompts spread evenly (LIMITED)."""
     wants_answers = any(task.metadata.needs == "responses" for task in tasks)
     wants_likelihoods = any(task.metadata.needs == "likelihoods" for task in tasks)
     prompts = _evenly(reference.prompts, limit) if wants_answers else ()
@@ -122,7 +131,7 @@ def ask(suite: Suite, tasks: Sequence[Task], reference: Reference, limit: int | 
         system=reference.persona if suite.system == "persona" else suite.system,
         prompts=tuple(prompts),
         documents=tuple(documents),
-        limited="" if limit is None else f"first {limit} prompts and documents",
+        limited="" if limit is None else f"only {limit} prompts and documents",
     )
 
 
@@ -168,6 +177,8 @@ def void_likelihoods(variant: Variant) -> str:
     """Why a variant's likelihoods cannot count, or nothing."""
     if variant.kind == "control":
         return "a control has no likelihoods"
+    if variant.kind == "recorded":
+        return "recorded answers have no likelihoods"
     if variant.trained_on == "all":
         return "void: it was trained on the held-out passages"
     return ""

@@ -9,21 +9,29 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import cutting, shelves
 from harness import reference as references
-from harness import shelves
-from harness.corpora import build, find_manifest, in_split, labelled_pages, settings_of
+from harness.corpora import (
+    build,
+    cut_runs,
+    find_manifest,
+    in_split,
+    labelled_pages,
+    settings_of,
+    trainable,
+)
 from harness.corpus.books import find_books, read_book
 from harness.corpus.choices import Choice, choices
 from harness.corpus.leakage import shared_ngrams
-from harness.corpus.passages import cut_passages
-from harness.corpus.prose import paragraphs
+from harness.corpus.prose import Paragraph, paragraphs
 from harness.corpusfile import AuthorFile
 from harness.errors import ConfigurationError, nearest
+from harness.holdout import HeldOut, held_out, parse_hold_out
 from harness.margins import margins_of
 from harness.reference import Reference
 from harness.store import Run
@@ -54,11 +62,14 @@ class Files:
     train: tuple[Path, ...]
     heldout: Path
     others: Mapping[str, tuple[Path, ...]]
+    block: int | None = None
+    """Which block of the held-out book is held out, from 1; None for the whole book."""
 
     def digest(self) -> str:
         """Content digest of every file, without opening one as a book."""
         others = {name: [file_digest(path) for path in paths] for name, paths in self.others.items()}
-        return digest([[file_digest(path) for path in self.train], file_digest(self.heldout), others], 32)
+        held = [file_digest(self.heldout), *([self.block] if self.block is not None else [])]
+        return digest([[file_digest(path) for path in self.train], *held, others], 32)
 
 
 @dataclass(frozen=True)
@@ -77,8 +88,9 @@ def prepare(
     run: Run,
     password: str | None = None,
     allow_repaired: bool = False,
+    say: Callable[[str], None] = lambda doing: None,
 ) -> list[Built]:
-    """Build what is missing of an author's reference set and corpus versions.
+    """Build what is missing of an author's reference set and corpus versions; ``say`` hears what is done.
 
     Raises:
         BookError: a book cannot be read; nothing was written.
@@ -92,21 +104,41 @@ def prepare(
                 f"{name}@{number} is built and can no longer change; "
                 f"put its settings back and add version {max(built) + 1} to trainers/corpora/{name}.yaml"
             )
-    frozen = (references.folder_of(name, workspace) / "reference.json").is_file()
+    frozen = None
+    if (references.folder_of(name, workspace) / "reference.json").is_file():
+        frozen = references.load(name, workspace)
+        if frozen.heldout_book != files.heldout.stem:
+            raise ConfigurationError(
+                f"hold_out: the reference set of {name} holds out {frozen.heldout_book!r}, for good; "
+                "put it back, or start a corpus file of another name"
+            )
     if frozen and all(built.values()):
         return [Built(found, True, _changed(found, files)) for found in built.values() if found]
+    say(f"reading {len(files.train) + 1 + sum(map(len, files.others.values()))} books")
     library = read_library(files, password, allow_repaired)
-    reference = (
-        references.load(name, workspace) if frozen else cut_reference(name, author, library, workspace)
-    )
+    away = what_is_away(library, author, files.block)
+    reference = frozen
+    if reference is None:
+        say("cutting the reference set")
+        reference = cut_reference(name, author, library, away, workspace)
     results = []
     for number, manifest in built.items():
         if manifest:
             results.append(Built(manifest, True, _changed(manifest, files)))
         else:
+            say(f"building {name}@{number}")
             identity = _identity(author, number, files)
             made = build(
-                name, number, author, library.train, library.heldout, identity, reference, workspace, run
+                name,
+                number,
+                author,
+                library.train,
+                library.heldout,
+                away,
+                identity,
+                reference,
+                workspace,
+                run,
             )
             results.append(Built(made, False, ()))
     return results
@@ -124,20 +156,26 @@ def find_files(author: AuthorFile, workspace: Path) -> Files:
         raise ConfigurationError(f"books: two files are called {twins[0]!r}; a book is known by its name")
     books = {path.name: path for path in found}
     if author.hold_out is None and len(books) < 3:
-        raise ConfigurationError("hold_out: name the book to hold out (fewer than three books are here)")
-    if author.hold_out is not None and author.hold_out not in books:
         raise ConfigurationError(
-            f"hold_out: {author.hold_out} is not among the books{nearest(author.hold_out, books)}"
+            "hold_out: name the book to hold out, or BOOK#N for a block of it (fewer than three books are "
+            "here; `stylobench prepare NAME --plan` lists the blocks)"
         )
+    named = parse_hold_out(author.hold_out) if author.hold_out else None
+    if named and named.book not in books:
+        raise ConfigurationError(f"hold_out: {named.book} is not among the books{nearest(named.book, books)}")
     by_size = sorted(books.values(), key=lambda path: (path.stat().st_size, path.name))
-    heldout = books[author.hold_out] if author.hold_out else by_size[len(by_size) // 2]
+    heldout = books[named.book] if named else by_size[len(by_size) // 2]
+    block = named.block if named else None
     others: dict[str, list[Path]] = {}
     for path in find_books(list(author.others), workspace):
         others.setdefault(shelves.safe_name(path.parent.name.lower(), "other author"), []).append(path)
-    train = tuple(path for path in books.values() if path != heldout)
+    train = tuple(path for path in books.values() if block is not None or path != heldout)
     if not train:
-        raise ConfigurationError(f"books: {heldout.name} is held out, and there is no other to train on")
-    return Files(train, heldout, {name: tuple(paths) for name, paths in sorted(others.items())})
+        raise ConfigurationError(
+            f"books: {heldout.name} is held out, and there is no other to train on; hold out a block of it: "
+            f"{heldout.name}#1"
+        )
+    return Files(train, heldout, {name: tuple(paths) for name, paths in sorted(others.items())}, block)
 
 
 def read_library(files: Files, password: str | None = None, allow_repaired: bool = False) -> Library:
@@ -163,24 +201,39 @@ def held_out_choices(
     """Everything of the author's that could be held out; reads the books and writes nothing."""
     found = find_books(list(author.books), workspace)
     books = [read_book(path, password, allow_repaired=allow_repaired) for path in found]
-    return choices(
-        {book.name: paragraphs(labelled_pages(book, author), {"body"}, book.chapters) for book in books}
-    )
+    return choices({book.name: _body(book, author) for book in books})
+
+
+def what_is_away(library: Library, author: AuthorFile, block: int | None) -> HeldOut:
+    """The held-out part of the author's body text."""
+    books = (library.heldout,) if block is None else library.train
+    return held_out({book.name: _body(book, author) for book in books}, library.heldout.name, block)
 
 
 # ── the reference set ─────────────────────────────────────────────────────────────────────────────
 
 
-def cut_reference(name: str, author: AuthorFile, library: Library, workspace: Path) -> Reference:
+def cut_reference(
+    name: str, author: AuthorFile, library: Library, away: HeldOut, workspace: Path
+) -> Reference:
     """The author's reference set, cut now and frozen."""
     size = author.passage_words
-    heldout = _body_passages([library.heldout], author, "heldout")
-    others = {key: _body_passages(books, author, "train") for key, books in library.others.items()}
-    everything = _body_passages(library.train, author, "train")
+    heldout = _whole([away.paragraphs], size, "heldout")
+    others = {
+        key: tuple(p for book in books for p in _whole([_body(book, author)], size, "train"))
+        for key, books in library.others.items()
+    }
+    everything = [
+        passage
+        for book in library.train
+        for passage in _whole(
+            trainable(book, labelled_pages(book, author), {"body"}, library.heldout, away), size, "train"
+        )
+    ]
     train = tuple(shared_ngrams(everything, heldout).kept)
-    fitted = references.fit(train, others)
-    prompts = references.cut_prompts(heldout, author.prompts.continuations, author.prompts.from_held_out)
-    documents = references.cut_documents(heldout, train, others)
+    fitted = cutting.fit(train, others)
+    prompts = cutting.cut_prompts(heldout, author.prompts.continuations, author.prompts.from_held_out)
+    documents = cutting.cut_documents(heldout, train, others)
     seen = [*train, *(passage for passages in others.values() for passage in passages)]
     draft = Reference(
         name=name,
@@ -200,17 +253,13 @@ def cut_reference(name: str, author: AuthorFile, library: Library, workspace: Pa
     return references.freeze(draft, fitted, margins_of)
 
 
-def _body_passages(books: Sequence[Book], author: AuthorFile, split: str) -> tuple[Passage, ...]:
-    """Non-overlapping passages of the books' cleaned body text."""
-    size = author.passage_words
-    cut = [
-        p
-        for book in books
-        for p in cut_passages(
-            paragraphs(labelled_pages(book, author), {"body"}, book.chapters), words=size, overlap=0
-        )
-    ]
-    return tuple(in_split(passage, split) for passage in cut if passage.n_words >= size // 3)
+def _body(book: Book, author: AuthorFile) -> tuple[Paragraph, ...]:
+    return paragraphs(labelled_pages(book, author), {"body"}, book.chapters)
+
+
+def _whole(runs: Sequence[Sequence[Paragraph]], size: int, split: str) -> tuple[Passage, ...]:
+    """Passages without overlap, those far below the size left out."""
+    return tuple(in_split(p, split) for p in cut_runs(runs, size, 0) if p.n_words >= size // 3)
 
 
 def _changed(manifest: Mapping[str, Any], files: Files) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ def parse_corpus(text: str) -> CorpusName:
         ConfigurationError: it is not of the form ``name@N``.
     """
     name, _, number = text.partition("@")
-    if not name or not (number.isascii() and number.isdigit()):
+    if not name or not (number.isascii() and number.isdigit() and len(number) < 10):
         raise ConfigurationError(f"corpus {text!r}: write NAME@N, for example roosevelt@2")
     return CorpusName(name=shelves.safe_name(name, "corpus"), version=int(number))
 

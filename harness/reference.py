@@ -13,10 +13,12 @@ versions only ever subtract from it; a different reference makes scores incompar
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
-import math
-from collections import Counter
+import os
+import shutil
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -28,20 +30,15 @@ from harness import punkt
 from harness.errors import ConfigurationError, MissingPrerequisiteError, nearest
 from harness.metrics.attribution import AuthorshipClassifier
 from harness.metrics.delta import DeltaReference
-from harness.metrics.function_words import FUNCTION_WORD_SET
-from harness.metrics.keyness import characteristic_keywords
 from harness.metrics.memorisation import CopyIndex
 from harness.metrics.order import OrderReference
 from harness.metrics.similarity import TfidfReference
-from harness.text import Punkt, count_words, cut_at_sentence, digest, words
-from harness.training.examples import continuation_prompt, split_first_sentence
+from harness.shelves import read_json, safe_name
+from harness.text import Punkt, cut_at_sentence, digest, words
 from harness.types import Document, Passage, Prompt
 
-FORMAT = 2
+FORMAT = 3
 """Raised when what is stored changes; a reference set of another format is refused, not guessed at."""
-
-_CLASSIFIER_PASSAGES = 300
-"""Passages per side of a classifier fit: enough for AUC, few enough to fit ten of them in a demo."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,8 @@ class Fitted:
     keyness: Mapping[str, float]
     tfidf: TfidfReference
     delta: DeltaReference
-    order: OrderReference
+    orders: Mapping[str, OrderReference]
+    """Known word pairs: of everybody under ``all``, and ``without:NAME`` for scoring that other author."""
     punkt: Mapping[str, Any]
     """Parameters of the sentence tokenizer, learnt from the author's train prose."""
     classifiers: Mapping[str, AuthorshipClassifier]
@@ -124,7 +122,8 @@ class Fitted:
         """Write as JSON plus one ``.npz`` of plain arrays."""
         state: dict[str, Any] = {"keywords": list(self.keywords), "keyness": dict(self.keyness)}
         state["punkt"] = dict(self.punkt)
-        parts = {"tfidf": self.tfidf.state(), "delta": self.delta.state(), "order": self.order.state()}
+        parts = {"tfidf": self.tfidf.state(), "delta": self.delta.state()}
+        parts |= {f"order/{name}": fit.state() for name, fit in self.orders.items()}
         parts |= {f"classifier/{name}": fit.state() for name, fit in self.classifiers.items()}
         arrays = {}
         for part, values in parts.items():
@@ -141,17 +140,29 @@ class Fitted:
     @classmethod
     def load(cls, folder: Path) -> Fitted:
         """The inverse of ``save``."""
-        state = json.loads((folder / "fitted.json").read_text(encoding="utf-8"))
-        with np.load(folder / "fitted.npz", allow_pickle=False) as archive:
-            for full in archive.files:
-                part, _, key = full.rpartition("/")
-                state[part][key] = archive[full]
+        state = read_json(folder / "fitted.json", _remedy(folder.name))
+        try:
+            with np.load(folder / "fitted.npz", allow_pickle=False) as archive:
+                for full in archive.files:
+                    part, _, key = full.rpartition("/")
+                    state[part][key] = archive[full]
+            return cls._from_state(state)
+        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
+            problem = f"{folder.name}: fitted.json or fitted.npz is missing or damaged"
+            raise ConfigurationError(f"reference set {problem}; {_remedy(folder.name)}") from None
+
+    @classmethod
+    def _from_state(cls, state: Mapping[str, Any]) -> Fitted:
         return cls(
             keywords=tuple(state["keywords"]),
             keyness=state["keyness"],
             tfidf=TfidfReference.from_state(state["tfidf"]),
             delta=DeltaReference.from_state(state["delta"]),
-            order=OrderReference.from_state(state["order"]),
+            orders={
+                part.removeprefix("order/"): OrderReference.from_state(values)
+                for part, values in state.items()
+                if part.startswith("order/")
+            },
             punkt=state["punkt"],
             classifiers={
                 part.removeprefix("classifier/"): AuthorshipClassifier.from_state(values)
@@ -159,115 +170,6 @@ class Fitted:
                 if part.startswith("classifier/")
             },
         )
-
-
-# ── cutting ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def fit(train: Sequence[Passage], others: Mapping[str, Sequence[Passage]]) -> Fitted:
-    """Fit every frozen reference on the author's train passages and the other authors' passages."""
-    author_texts = [passage.text for passage in train]
-    other_passages = [passage for passages in others.values() for passage in passages]
-    other_texts = [passage.text for passage in other_passages]
-    keywords = characteristic_keywords(_blocks(author_texts), _blocks(other_texts))
-    return Fitted(
-        keywords=tuple(item.word for item in keywords),
-        keyness={item.word: item.g2 for item in keywords},
-        tfidf=TfidfReference.fit(author_texts),
-        delta=DeltaReference.fit(_segments(author_texts), _segments(author_texts) + _segments(other_texts)),
-        order=OrderReference.fit(author_texts + other_texts),
-        punkt=punkt.learn(author_texts),
-        classifiers=_fit_classifiers(train, others),
-    )
-
-
-def _fit_classifiers(
-    train: Sequence[Passage], others: Mapping[str, Sequence[Passage]]
-) -> dict[str, AuthorshipClassifier]:
-    fits = {}
-    author = _spread(train, _CLASSIFIER_PASSAGES)
-    left_out: list[str | None] = [None, *sorted(others)] if len(others) > 1 else [None]
-    for without in left_out:
-        names = [name for name in sorted(others) if name != without]
-        background = [passage.text for name in names for passage in others[name]]
-        per_author = max(1, _CLASSIFIER_PASSAGES // len(names))
-        negatives = [(name, p) for name in names for p in _spread(others[name], per_author)]
-        for twin in ("plain", "masked"):
-            label = twin if without is None else f"{twin}-without:{without}"
-            fits[label] = AuthorshipClassifier.fit(
-                [passage.text for passage in author],
-                [passage.text for _, passage in negatives],
-                author_groups=[passage.book for passage in author],
-                other_groups=[f"{name}/{passage.book}" for name, passage in negatives],
-                masked=twin == "masked",
-                background=background,
-            )
-    return fits
-
-
-def cut_prompts(heldout: Sequence[Passage], continuations: int, questions: int) -> list[Prompt]:
-    """Prompts paired with the held-out passages that answer them, spread evenly over the book.
-
-    A *continue* prompt shows a passage's first sentence and its answer is the rest; a *question* asks
-    about the passage's most telling words (no model, no cost), and its answer is the whole passage.
-    """
-    usable = [
-        passage for passage in heldout if passage.n_words >= 60 and split_first_sentence(passage.text).rest
-    ]
-    chosen = _spread(usable, continuations + questions)
-    if len(chosen) < continuations + questions:
-        raise ConfigurationError(
-            f"prompts: {continuations + questions} wanted, but the held-out book yields {len(chosen)}"
-        )
-    seen_in = Counter(word for passage in heldout for word in set(words(passage.text)))
-    prompts: list[Prompt] = []
-    for index, passage in enumerate(chosen):
-        continues = (index + 1) * continuations // len(chosen) > index * continuations // len(chosen)
-        if continues:
-            first, rest = split_first_sentence(passage.text)
-            text, answer = continuation_prompt(first), rest
-        else:
-            text, answer = question_about(passage.text, seen_in, len(heldout)), passage.text
-        kind = "continue" if continues else "question"
-        identity = f"{kind[0]}{len(prompts):03d}-{digest(text, 6)}"
-        prompts.append(
-            Prompt(identity, "continue" if continues else "question", text, answer, passage.digest)
-        )
-    return prompts
-
-
-def question_about(text: str, seen_in: Mapping[str, int], n_passages: int) -> str:
-    """A template question on the three most telling words of a passage, in their order of appearance.
-
-    Telling = tf * ln(N / df) over the held-out passages, function words and short words left out.
-    """
-    counts = Counter(word for word in words(text) if len(word) > 3 and word not in FUNCTION_WORD_SET)
-    weight = {word: n * math.log(n_passages / seen_in[word]) for word, n in counts.items()}
-    best = sorted(weight, key=lambda word: (-weight[word], word))[:3]
-    ordered = sorted(best, key=list(counts).index)
-    listed = f"{', '.join(ordered[:-1])} and {ordered[-1]}" if len(ordered) > 1 else "".join(ordered)
-    return f"What do you hold on the matter of {listed}?"
-
-
-def cut_documents(
-    heldout: Sequence[Passage], train: Sequence[Passage], others: Mapping[str, Sequence[Passage]]
-) -> list[Document]:
-    """Texts for likelihoods; the n-th held-out document is paired with the n-th of other authors."""
-    mixed = [(name, passage) for name in sorted(others) for passage in others[name]]
-    turn = sorted(range(len(mixed)), key=lambda i: digest(mixed[i][1].digest))
-    shuffled = sorted(range(len(heldout)), key=lambda i: digest(heldout[i].digest))
-    some_train = sorted(train, key=lambda passage: digest(passage.digest))[: len(heldout)]
-    documents = []
-    for pair, index in enumerate(shuffled):
-        documents.append(
-            Document(f"h{pair:03d}-{heldout[index].digest[:6]}", "heldout", pair, heldout[index].text)
-        )
-    for pair, index in enumerate(turn[: len(heldout)]):
-        name, passage = mixed[index]
-        documents.append(Document(f"o{pair:03d}-{passage.digest[:6]}", f"other:{name}", pair, passage.text))
-    for pair, passage in enumerate(some_train):
-        documents.append(Document(f"t{pair:03d}-{passage.digest[:6]}", "train", pair, passage.text))
-    return documents
 
 
 def author_answer(prompt: Prompt, max_words: int) -> str:
@@ -284,15 +186,38 @@ def folder_of(name: str, workspace: Path) -> Path:
 
 
 def freeze(draft: Reference, fitted: Fitted, measured: Callable[[Reference], Margins]) -> Reference:
-    """Write a reference set into a temporary folder, measure its margins there, rename it into place."""
-    part = draft.folder.with_name(draft.folder.name + ".part")
-    part.mkdir(parents=True, exist_ok=True)
+    """Write a reference set into a temporary folder, measure its margins there, rename it into place.
+
+    Raises:
+        ConfigurationError: something stands in its place: another ``prepare`` was faster, or it is damaged.
+    """
+    part = draft.folder.with_name(f"{draft.folder.name}.{os.getpid()}.part")
+    try:
+        return _write(draft, fitted, measured, part)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _write(
+    draft: Reference, fitted: Fitted, measured: Callable[[Reference], Margins], part: Path
+) -> Reference:
+    part.mkdir(parents=True)
     fitted.save(part)
     found = measured(replace(draft, folder=part))
     final = replace(draft, margins=found.margins, audit=found.audit)
     plain = {key: value for key, value in asdict(final).items() if key != "folder"} | {"format": FORMAT}
     (part / "reference.json").write_text(json.dumps(plain, ensure_ascii=False), encoding="utf-8")
-    part.rename(final.folder)
+    try:
+        part.rename(final.folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        place = f"results/references/{final.folder.name}"
+        if (final.folder / "reference.json").is_file():
+            problem = f"{place} was cut by another process meanwhile; run the same command again"
+        else:
+            problem = f"{place} is damaged: it has no reference.json; {_remedy(final.folder.name)}"
+        raise ConfigurationError(problem) from None
     return final
 
 
@@ -301,9 +226,9 @@ def load(name: str, workspace: Path) -> Reference:
 
     Raises:
         MissingPrerequisiteError: ``prepare`` has not cut it yet.
-        ConfigurationError: another version of the harness cut it.
+        ConfigurationError: another version of the harness cut it, or it is damaged or edited.
     """
-    folder = folder_of(name, workspace)
+    folder = folder_of(safe_name(name, "author"), workspace)
     path = folder / "reference.json"
     if not path.is_file():
         have = [found.parent.name for found in folder.parent.glob("*/reference.json")]
@@ -311,18 +236,33 @@ def load(name: str, workspace: Path) -> Reference:
         raise MissingPrerequisiteError(
             f"no reference set {name!r}{hint}: run `stylobench prepare {name}` first"
         )
-    plain = json.loads(path.read_text(encoding="utf-8"))
+    plain = read_json(path, _remedy(name))
     if plain.pop("format", 1) != FORMAT:
         raise ConfigurationError(
             f"reference set {name!r} was cut by another version of stylobench; "
             f"move results/references/{name} away and run `stylobench prepare {name}`"
         )
+    try:
+        found = _from_plain(plain, folder)
+    except (KeyError, TypeError, AttributeError):
+        raise ConfigurationError(f"reference set {name!r} is damaged; {_remedy(name)}") from None
+    seen = [*found.train, *(passage for passages in found.others.values() for passage in passages)]
+    if found.digest != content_digest(found.prompts, found.documents, seen):
+        raise ConfigurationError(f"reference set {name!r} was edited after it was cut; {_remedy(name)}")
+    return found
+
+
+def _remedy(name: str) -> str:
+    return f"put results/references/{name} back, or move it away and run `stylobench prepare {name}`"
+
+
+def _from_plain(plain: Mapping[str, Any], folder: Path) -> Reference:
     passages = {key: tuple(Passage(**p) for p in plain[key]) for key in ("heldout", "train")}
     others = {other: tuple(Passage(**p) for p in texts) for other, texts in plain["others"].items()}
     prompts = tuple(Prompt(**p) for p in plain["prompts"])
     documents = tuple(Document(**d) for d in plain["documents"])
     read = passages | {"others": others, "prompts": prompts, "documents": documents, "folder": folder}
-    return Reference(**(plain | read))
+    return Reference(**{**plain, **read})
 
 
 def content_digest(
@@ -338,30 +278,3 @@ def content_digest(
         ],
         16,
     )
-
-
-def _spread(passages: Sequence[Passage], n: int) -> list[Passage]:
-    """``n`` passages spread evenly over a sequence (all of them where there are fewer)."""
-    if len(passages) <= n:
-        return list(passages)
-    return [passages[index * len(passages) // n] for index in range(n)]
-
-
-def _blocks(texts: Sequence[str], size: int = 2000) -> list[list[str]]:
-    """The texts' words as blocks of ``size``; a short last block is left out."""
-    tokens = [word for text in texts for word in words(text)]
-    return [tokens[start : start + size] for start in range(0, len(tokens) - size + 1, size)] or [tokens]
-
-
-def _segments(texts: Sequence[str], size: int = 1000) -> list[str]:
-    """Consecutive passages joined into segments of at least ``size`` words."""
-    segments: list[str] = []
-    pending: list[str] = []
-    total = 0
-    for text in texts:
-        pending.append(text)
-        total += count_words(text)
-        if total >= size:
-            segments.append(" ".join(pending))
-            pending, total = [], 0
-    return segments or [" ".join(pending)]

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.errors import ConfigurationError
 from harness.figures import (
     Cloud,
     Curve,
@@ -67,6 +69,9 @@ MEANINGS: dict[Outcome, str] = {
     "not comparable": "reference, prompts, versions, decoding or engine differ, or too few pairs are valid",
 }
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What an answer may hold and a page may not."""
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -100,6 +105,8 @@ def render_report(
     ``figure_cache`` is a folder of figures by digest; a report whose figures are all there imports no
     drawing library. ``templates`` is by default the shelf ``reports/templates``.
     """
+    if out.is_dir():
+        raise ConfigurationError(f"--out {out}: is a folder; name the file")
     page = render_html(context, figure_cache=figure_cache, templates=templates)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")
@@ -131,13 +138,14 @@ def render_html(
     environment.globals |= {"marks": MARKS, "meanings": MEANINGS, "dash": DASH, "common_n": common_n}
     environment.globals |= FORMATS
     draw = functools.partial(_drawing, cache=figure_cache)
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         report=context,
         scale=position_scale(context.positions),
         panels=[(panel, draw(panel.figure)) for panel in context.panels],
         clouds=[(cloud, draw(Cloud(dict(cloud.weights)))) for cloud in context.wordclouds],
         losses=draw(loss_curves(context.training)),
     )
+    return _CONTROL.sub("\ufffd", page)
 
 
 def position_scale(rows: tuple[PositionRow, ...]) -> Scale:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import summaries
-from harness.compare import NAMES, Comparison
+from harness.compare import WITHOUT_ENGINE, Comparison, name_of
 from harness.corpora import read_manifest
 from harness.figures import Distribution, Dot, Dots, FigureSpec, Kind, Rates, Series
 from harness.measures import RATES
@@ -78,6 +78,7 @@ def build(material: Material, commands: Sequence[str], title: str) -> ReportCont
     kinds = {variant.name: kind_of(variant) for variant in material.variants if variant.name in table.values}
     gated = {name: summaries.gates(table, asked, name) for name in kinds}
     failed = [name for name, gates in gated.items() if any(gate.outcome == "FAIL" for gate in gates)]
+    ceilings = {gate.name: gate.ceiling for gates in gated.values() for gate in gates}
     ranked = summaries.ranking(summaries.positions(table, list(kinds)), failed)
     order = [position.variant for position in ranked]
     return ReportContext(
@@ -99,8 +100,10 @@ def build(material: Material, commands: Sequence[str], title: str) -> ReportCont
         ),
         metrics={m: column(m, way) for task in asked.tasks for m, way in task.directions.items()},
         leaderboard=_leaderboard(table, asked, order, kinds),
-        panels=tuple(_panel(task, table, order, kinds) for task in asked.tasks),
-        training=tuple(_training(v) for v in material.variants if v.kind == "adapter"),
+        panels=tuple(_panel(task, table, order, kinds, ceilings) for task in asked.tasks),
+        training=tuple(
+            _training(v) for v in material.variants if v.kind == "adapter" and not v.record.get("registered")
+        ),
         wordclouds=tuple(_clouds(material, order, kinds)),
         answers=tuple(_answers(material, order, kinds)),
         provenance=_provenance(material, commands),
@@ -118,7 +121,7 @@ def variant_has_model(kind: Kind) -> bool:
 
 def column(metric: str, direction: Direction | None = None) -> Column:
     """How a metric is headed and printed."""
-    title = NAMES.get(metric, metric.replace("_", " "))
+    title = name_of(metric)
     if metric in RATES:
         return Column(title, digits=0, percent=True, direction=direction, help=_HELP.get(metric, ""))
     return Column(title, digits=_DIGITS.get(metric, -1), direction=direction, help=_HELP.get(metric, ""))
@@ -178,7 +181,9 @@ def _leaderboard(table: Table, asked: Ask, order: Sequence[str], kinds: Mapping[
 # ── panels ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _panel(task: Task, table: Table, order: Sequence[str], kinds: Mapping[str, Kind]) -> TaskPanel:
+def _panel(
+    task: Task, table: Table, order: Sequence[str], kinds: Mapping[str, Kind], ceilings: Mapping[str, float]
+) -> TaskPanel:
     named = [name for name in order if any(table.of(name, metric) for metric in task.metrics)]
     lines = [Line(name, kinds[name], tuple(_cell(table, name, m) for m in task.metrics)) for name in named]
     return TaskPanel(
@@ -190,13 +195,15 @@ def _panel(task: Task, table: Table, order: Sequence[str], kinds: Mapping[str, K
         ],
         weakness=task.metadata.weakness,
         table=PageTable(tuple(column(m, way) for m, way in task.directions.items()), tuple(lines)),
-        figure=_figure(task, table, named, kinds),
+        figure=_figure(task, table, named, kinds, ceilings.get(task.metrics[0], math.nan)),
     )
 
 
-def _figure(task: Task, table: Table, named: Sequence[str], kinds: Mapping[str, Kind]) -> FigureSpec | None:
+def _figure(
+    task: Task, table: Table, named: Sequence[str], kinds: Mapping[str, Kind], ceiling_of_gate: float
+) -> FigureSpec:
     metric = task.metrics[0]
-    axis = NAMES.get(metric, metric.replace("_", " "))
+    axis = name_of(metric)
     if task.metadata.figure == "distribution":
         series = [Series(name, kinds[name], tuple(table.of(name, metric).values())) for name in named]
         return Distribution(tuple(series), axis)
@@ -205,7 +212,7 @@ def _figure(task: Task, table: Table, named: Sequence[str], kinds: Mapping[str, 
         Dot(name, kinds[name], m.value, m.interval) for name, m in found.items() if not math.isnan(m.value)
     )
     if task.metadata.figure == "rates":
-        return Rates(dots, axis)
+        return Rates(dots, axis, ceiling_of_gate)
     floors = [m.value for name, m in found.items() if name.startswith("other:")]
     ceiling = found["author"].value if "author" in found else math.nan
     return Dots(dots, axis, sum(floors) / len(floors) if floors else math.nan, ceiling)
@@ -238,7 +245,7 @@ def _clouds(material: Material, order: Sequence[str], kinds: Mapping[str, Kind])
 
 
 def keyness(target: Counter[str], background: Counter[str], n: int = _CLOUD_WORDS) -> dict[str, float]:
-    """Word -> G2 of the ``n`` most over-used words (five letters or more, at least three times)."""
+    """Word -> G2 of the ``n`` most over-used words (four letters or more, at least three times)."""
     size, other_size = target.total(), background.total()
     weights = {
         word: log_likelihood_g2(count, background[word], size, other_size)
@@ -311,9 +318,9 @@ def _provenance(material: Material, commands: Sequence[str]) -> Provenance:
     asked, store = material.asked, material.store
     frame = store.read("runs")
     ended = frame[frame["status"] == "done"].sort_values("ended") if len(frame) else frame
-    drawn = sum(int(row["n_tokens"]) for row in material.responses if row["engine"] != "control")
+    drawn = sum(int(row["n_tokens"]) for row in material.responses if row["engine"] not in WITHOUT_ENGINE)
     suite = asked.suite
-    answered = sum(row["engine"] != "control" for row in material.responses)
+    answered = sum(row["engine"] not in WITHOUT_ENGINE for row in material.responses)
     return Provenance(
         run=str(ended.iloc[-1]["run"]) if len(ended) else "none",
         suite=material.suite_name,
@@ -357,4 +364,4 @@ def _aucs(asked: Ask) -> str:
     """How well each metric tells this author's unseen prose from other authors', best first."""
     found = {name.removesuffix("_auc"): max(auc, 1 - auc) for name, auc in asked.reference.audit.items()}
     told = sorted((name for name in found if name not in RATES), key=lambda name: -found[name])
-    return ", ".join(f"{NAMES.get(name, name.replace('_', ' '))} {found[name]:.2f}" for name in told)
+    return ", ".join(f"{name_of(name)} {found[name]:.2f}" for name in told)

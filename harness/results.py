@@ -30,7 +30,7 @@ class Results:
         self._store = warehouse(workspace, as_of)
 
     def table(self, name: str) -> pd.DataFrame:
-        """One table whole. Raises KeyError for a name that is none of the six."""
+        """One table whole. Raises KeyError for a name that is none of them."""
         if name not in TABLES:
             raise KeyError(f"no table {name!r}; have {', '.join(TABLES)}")
         return self._store.read(name)

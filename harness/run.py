@@ -9,19 +9,20 @@ moment, run the same command again, and the tables end up the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.engines import Loader, engine_name, load_in_child, renderer
 from harness.errors import StylobenchError
-from harness.models import Model, controls
+from harness.models import Model, controls, recorded
 from harness.models.bases import resolve_base
 from harness.plan import AnswerJob, Ask, LikelihoodJob, VariantPlan, answer_key, plan_variant
 from harness.store import Run, Store
 from harness.text import count_words
-from harness.types import Generation, Likelihood, Variant
+from harness.types import Finish, Generation, Likelihood, Prompt, Variant
+from harness.variants import check_adapter
 
 TASK = "stylo"
 """Answers serve every task of the suite, so they are stored under one name."""
@@ -31,11 +32,15 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run did: answers and likelihoods reused and computed, and tokens drawn."""
+    """What a run did: answers and likelihoods reused and computed, and tokens drawn.
+
+    ``unanswered``: recorded variant -> how many of the suite's prompts its file has no answer to.
+    """
 
     reused: int
     computed: int
     tokens: int
+    unanswered: Mapping[str, int] = field(default_factory=dict)
 
 
 class Parsed(NamedTuple):
@@ -85,7 +90,12 @@ def run(
     missing = sum(p.n_missing for p in plans)
     computed = tokens = 0
     for base_name, members in _by_base([p.variant for p in plans if p.n_missing]).items():
-        model = (load or load_in_child(workspace))(resolve_base(base_name, workspace), asked.suite.dtype)
+        base = resolve_base(base_name, workspace)
+        if load is None:
+            for variant in members:
+                if variant.adapter:
+                    check_adapter(variant, base, workspace)
+        model = (load or load_in_child(workspace))(base, asked.suite.dtype)
         try:
             if model.engine != engine:
                 raise StylobenchError(f"planned for {engine}, but the model runs on {model.engine}")
@@ -104,35 +114,74 @@ def run(
         finally:
             model.close()
     run_controls(asked, [v for v in variants if v.kind == "control"], run_)
-    return Outcome(reused=total - missing, computed=computed, tokens=tokens)
+    unanswered = run_recorded(asked, [v for v in variants if v.kind == "recorded"], run_, workspace)
+    return Outcome(reused=total - missing, computed=computed, tokens=tokens, unanswered=unanswered)
 
 
 def run_controls(asked: Ask, chosen: Iterable[Variant], run_: Run) -> None:
     """Answers that need no model; nothing is computed, so they do not count as work."""
     stored = run_.store.existing("responses", engine=controls.ENGINE)
-    decoding = asked.suite.decode()
     rows = []
     for variant in chosen:
         for prompt in asked.prompts:
-            key = answer_key(variant.digest, f"{asked.system}\n{prompt.text}", decoding, 0, controls.ENGINE)
+            key = _key_without_model(asked, variant, prompt, controls.ENGINE)
             if key not in stored:
                 text = controls.answer(variant.name, prompt, asked.reference, asked.max_words)
-                job = {"key": key, "item": prompt.id, "sample": 0, "kind": prompt.kind, "prompt": prompt.text}
-                said = {
-                    "text": text,
-                    "reasoning": "",
-                    "finish": "stop",
-                    "n_tokens": count_words(text),
-                    "seconds": 0.0,
-                }
-                rows.append(job | said | _whose(variant, asked, controls.ENGINE) | {"setting": asked.setting})
+                said = Said(text, "", "stop")
+                rows.append(_row_without_model(asked, variant, prompt, controls.ENGINE, key, said))
     run_.append("responses", rows)
+
+
+def run_recorded(asked: Ask, chosen: Iterable[Variant], run_: Run, workspace: Path) -> dict[str, int]:
+    """Answers drawn elsewhere, cut to the suite's length; variant -> prompts its file does not answer.
+
+    Raises:
+        MissingPrerequisiteError, ConfigurationError: a file of answers is gone, or not what was registered.
+    """
+    stored = run_.store.existing("responses", engine=recorded.ENGINE)
+    unanswered = {}
+    rows = []
+    for variant in chosen:
+        answers = recorded.load(variant, workspace)
+        answered = [prompt for prompt in asked.prompts if prompt.id in answers]
+        if len(answered) < len(asked.prompts):
+            unanswered[variant.name] = len(asked.prompts) - len(answered)
+        for prompt in answered:
+            key = _key_without_model(asked, variant, prompt, recorded.ENGINE)
+            if key not in stored:
+                parsed = parse(answers[prompt.id])
+                text, finish = recorded.cut(parsed.answer, asked.max_words)
+                said = Said(text, parsed.reasoning, finish)
+                rows.append(_row_without_model(asked, variant, prompt, recorded.ENGINE, key, said))
+    run_.append("responses", rows)
+    return unanswered
+
+
+class Said(NamedTuple):
+    """An answer that no model of ours drew."""
+
+    text: str
+    reasoning: str
+    finish: Finish
+
+
+def _key_without_model(asked: Ask, variant: Variant, prompt: Prompt, engine: str) -> str:
+    rendered = f"{asked.system}\n{prompt.text}"
+    return answer_key(variant.digest, rendered, asked.suite.decode(), 0, engine)
+
+
+def _row_without_model(
+    asked: Ask, variant: Variant, prompt: Prompt, engine: str, key: str, said: Said
+) -> dict[str, Any]:
+    job = {"key": key, "item": prompt.id, "sample": 0, "kind": prompt.kind, "prompt": prompt.text}
+    counts = {"n_tokens": count_words(said.text), "seconds": 0.0}
+    return job | said._asdict() | counts | _whose(variant, engine) | {"setting": asked.setting}
 
 
 def _answer(model: Model, asked: Ask, variant: Variant, batch: list[AnswerJob]) -> list[dict[str, Any]]:
     drawn = model.generate([job.request for job in batch], asked.suite.decode())
     return [
-        _answer_row(job, generation) | _whose(variant, asked, model.engine) | {"setting": asked.setting}
+        _answer_row(job, generation) | _whose(variant, model.engine) | {"setting": asked.setting}
         for job, generation in zip(batch, drawn, strict=True)
     ]
 
@@ -156,9 +205,10 @@ def _answer_row(job: AnswerJob, generation: Generation) -> dict[str, Any]:
 def _read(model: Model, asked: Ask, variant: Variant, batch: list[LikelihoodJob]) -> list[dict[str, Any]]:
     chosen = asked.suite.likelihood
     found = model.loglikelihood([job.request for job in batch], chosen.window, chosen.context)
-    extra = {"protocol": asked.protocol, "reference": asked.reference.digest}
     return [
-        _likelihood_row(job, likelihood) | _whose(variant, asked, model.engine) | extra
+        _likelihood_row(job, likelihood)
+        | _whose(variant, model.engine)
+        | {"protocol": asked.protocol_of(job.context), "reference": asked.reference.digest}
         for job, likelihood in zip(batch, found, strict=True)
     ]
 
@@ -177,7 +227,7 @@ def _likelihood_row(job: LikelihoodJob, likelihood: Likelihood) -> dict[str, Any
     }
 
 
-def _whose(variant: Variant, asked: Ask, engine: str) -> dict[str, Any]:
+def _whose(variant: Variant, engine: str) -> dict[str, Any]:
     return {"variant": variant.name, "variant_digest": variant.digest, "task": TASK, "engine": engine}
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.measures import VERSIONS, Answer, measure
 from harness.metrics import likelihood as perplexities
 from harness.plan import Ask, void_likelihoods
-from harness.store import Run
+from harness.store import Run, Store
 from harness.types import Score, Variant
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _text_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]
     wanted = {
         metric: task for task in asked.tasks if task.metadata.needs == "responses" for metric in task.metrics
     }
-    responses = answers_of(asked, variants, run)
+    responses = answers_of(asked, variants, run.store)
     pending = []
     for row in responses.to_dict("records"):
         missing = [metric for metric in wanted if (row["key"], metric, VERSIONS[metric]) not in stored]
@@ -90,10 +90,10 @@ def _text_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]
     return _Rows(rows, reused)
 
 
-def answers_of(asked: Ask, variants: list[Variant], run: Run) -> pd.DataFrame:
+def answers_of(asked: Ask, variants: Iterable[Variant], store: Store) -> pd.DataFrame:
     """The stored answers to this suite's prompts, in this setting, by these very variants."""
     digests = [variant.digest for variant in variants]
-    frame = run.store.read("responses", setting=asked.setting, variant_digest=digests)
+    frame = store.read("responses", setting=asked.setting, variant_digest=digests)
     items = {prompt.id for prompt in asked.prompts}
     if not len(frame):
         return frame
@@ -124,7 +124,7 @@ def _likelihood_scores(asked: Ask, variants: list[Variant], run: Run, stored: se
     }
     # By document and not by reference set: what was read once serves every set that has the document.
     documents = [document.id for document in asked.documents]
-    frame = run.store.read("likelihoods", protocol=asked.protocol, item=documents)
+    frame = run.store.read("likelihoods", protocol=[asked.protocol, asked.template_protocol], item=documents)
     if not task_of or not len(frame):
         return _Rows([], 0)
     parts = {
@@ -206,5 +206,5 @@ def _row(asked: Ask, source: Mapping[str, Any], task: str, score: Score, note: s
         "value": score.value,
         "note": score.note or note,
         "reference": asked.reference.digest,
-        "setting": asked.protocol,
+        "setting": source.get("protocol", ""),
     }

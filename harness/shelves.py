@@ -7,6 +7,8 @@ site-packages/harness/_share/  the same shelves inside an installed wheel
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -16,6 +18,8 @@ from harness.errors import ConfigurationError, MissingPrerequisiteError, nearest
 
 _PACKAGE = Path(__file__).resolve().parent
 _MARKS = ("stylobench.toml", "tasks", "trainers", "results")
+_LONGEST_NAME = 100
+"""Characters; file systems take 255 bytes, and suffixes are added."""
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+~:-]*")
 
 
@@ -23,6 +27,15 @@ def shipped() -> Path:
     """The folder that holds the shelves this copy of stylobench came with."""
     share = _PACKAGE / "_share"
     return share if share.is_dir() else _PACKAGE.parent
+
+
+def python_path() -> str:
+    """``PYTHONPATH`` for a child process: a checkout's own package goes before an older install.
+
+    Installed packages are never handed on: the child's interpreter may be another one, with its own versions.
+    """
+    here = [] if _PACKAGE.parent.name in ("site-packages", "dist-packages") else [str(_PACKAGE.parent)]
+    return os.pathsep.join([*here, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
 
 
 def find_workspace(start: Path | None = None) -> Path:
@@ -52,7 +65,7 @@ def find_yaml(shelf: str, name: str, workspace: Path) -> Path:
     Raises:
         ConfigurationError: no such file; the nearest name on the shelf is offered.
     """
-    explicit = Path(name).expanduser()
+    explicit = at_home(name)
     if explicit.suffix in (".yaml", ".yml"):
         for candidate in (explicit, workspace / explicit):
             if candidate.is_file():
@@ -77,11 +90,42 @@ def safe_name(name: str, what: str = "name") -> str:
     """The name itself, if it can become part of a path without leaving its folder.
 
     Raises:
-        ConfigurationError: it holds a separator, a space or a leading dot.
+        ConfigurationError: it holds a separator, a space or a leading dot, or is very long.
     """
+    if len(name) > _LONGEST_NAME:
+        raise ConfigurationError(f"{what} {name[:20]!r} ...: use {_LONGEST_NAME} characters at most")
     if not _SAFE_NAME.fullmatch(name) or ".." in name:
         raise ConfigurationError(f"{what} {name!r}: use letters, digits and . _ @ + ~ : - only")
     return name
+
+
+def at_home(written: str) -> Path:
+    """A path as the user wrote it, ``~`` being the home folder.
+
+    Raises:
+        ConfigurationError: there is no such home (``~nobody``), or none at all.
+    """
+    try:
+        return Path(written).expanduser()
+    except RuntimeError:
+        raise ConfigurationError(f"{written}: there is no such home folder; write the path out") from None
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """A JSON object that the harness itself wrote.
+
+    Raises:
+        ConfigurationError: the file is missing, cut short or no object; ``remedy`` says what to do about it.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path.parent.name}/{path.name} is missing; {remedy}") from None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"{path.parent.name}/{path.name} is damaged; {remedy}")
+    return found
 
 
 def machine_settings(workspace: Path) -> dict[str, Any]:
@@ -91,5 +135,26 @@ def machine_settings(workspace: Path) -> dict[str, Any]:
         return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ConfigurationError("stylobench.toml: nested too deeply") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"stylobench.toml: {error}") from None
+
+
+def interpreter(name: str, workspace: Path) -> Path | None:
+    """The Python that ``stylobench.toml`` names for a trainer, or for ``hf``; None where it names none.
+
+    Raises:
+        ConfigurationError: ``[interpreters]`` is not a table of paths.
+        MissingPrerequisiteError: the interpreter named is not there.
+    """
+    named = machine_settings(workspace).get("interpreters", {})
+    python = named.get(name) if isinstance(named, dict) else named
+    if python is None:
+        return None
+    if not isinstance(named, dict) or not isinstance(python, str):
+        raise ConfigurationError(f"stylobench.toml: write [interpreters] and below it {name} = 'PATH'")
+    path = workspace / at_home(python)
+    if not path.is_file():
+        raise MissingPrerequisiteError(f"stylobench.toml: the interpreter {path} of {name} is not there")
+    return path

@@ -1,7 +1,7 @@
 """The results warehouse: the only file that knows Delta Lake.
 
     results/warehouse/
-      passages/  variants/  responses/  likelihoods/  scores/  runs/      one Delta table each
+      passages/  questions/  variants/  responses/  likelihoods/  scores/  runs/     one Delta table each
 
 Tables only ever grow. A stage asks ``existing`` which keys are there, appends what is missing in one
 atomic commit, and notes the versions of every table in ``runs`` when it ends, so that ``as_of`` can
@@ -13,8 +13,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import platform
+import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -70,7 +72,7 @@ class Store:
 
     def __init__(self, root: Path, as_of: str | None = None) -> None:
         self.root = root
-        self._pinned = self._resolve_as_of(as_of) if as_of else None
+        self._pinned = self._resolve_as_of(as_of) if as_of is not None else None
 
     def append(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """One atomic commit; columns missing from a row are empty (text) or null (numbers)."""
@@ -78,7 +80,7 @@ class Store:
             return
         import pyarrow as pa
         from deltalake import CommitProperties, write_deltalake
-        from deltalake.exceptions import CommitFailedError
+        from deltalake.exceptions import CommitFailedError, DeltaError
 
         columns = TABLES[table]
         kinds = {_TEXT: pa.string(), _INT: pa.int64(), _REAL: pa.float64()}
@@ -99,6 +101,11 @@ class Store:
                 # Another writer created the table in the same moment, so that nothing of ours was written.
                 if attempt + 1 == _CREATORS:
                     raise
+            except (DeltaError, OSError) as error:
+                reason = re.sub(r"\x1b\[\d*m", "", (str(error).strip().splitlines() or [""])[-1]).strip(" ↳")
+                raise MissingPrerequisiteError(
+                    f"results/warehouse/{table} cannot be written ({reason}); nothing of this batch is in it"
+                ) from None
 
     def read(
         self,
@@ -122,7 +129,8 @@ class Store:
         ]
         if any(operator == "in" and not value for _, operator, value in filters):
             return pd.DataFrame({name: pd.Series(dtype="object") for name in wanted})
-        arrow = delta.to_pyarrow_table(columns=wanted, filters=filters or None)
+        with self._readable(table):
+            arrow = delta.to_pyarrow_table(columns=wanted, filters=filters or None)
         frame: pd.DataFrame = arrow.to_pandas()
         return frame
 
@@ -144,11 +152,26 @@ class Store:
 
         if not (self.root / table / "_delta_log").is_dir():
             return None
-        if self._pinned is None:
-            return DeltaTable(str(self.root / table))
-        if table not in self._pinned:
+        if self._pinned is not None and table not in self._pinned:
             return None
-        return DeltaTable(str(self.root / table), version=self._pinned[table])
+        with self._readable(table):
+            version = None if self._pinned is None else self._pinned[table]
+            return DeltaTable(str(self.root / table), version=version)
+
+    @contextmanager
+    def _readable(self, table: str) -> Iterator[None]:
+        """Turns what Delta Lake and Arrow say of a damaged table into one line."""
+        from deltalake.exceptions import DeltaError
+        from pyarrow.lib import ArrowInvalid
+
+        try:
+            yield
+        except (DeltaError, ArrowInvalid, FileNotFoundError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise MissingPrerequisiteError(
+                f"results/warehouse/{table} is damaged ({reason}); put its files back from a copy, "
+                "or move the folder away and let the commands that fill it run again"
+            ) from None
 
     def _resolve_as_of(self, as_of: str) -> dict[str, int]:
         """A run's name, or the newest run that had ended by a timestamp, as table versions."""
@@ -161,11 +184,11 @@ class Store:
         if not len(match):
             try:
                 moment = dt.datetime.fromisoformat(as_of)
-            except ValueError:
+                stamp = (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+            except (ValueError, OverflowError):
                 raise ConfigurationError(
                     f"--as-of {as_of}: no such run{nearest(as_of, runs['run'])}"
                 ) from None
-            stamp = (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
             match = runs[runs["ended"] <= stamp.isoformat(timespec="microseconds")].sort_values("ended")
             if not len(match):
                 raise ConfigurationError(f"--as-of {as_of}: no run had ended by then")

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.measures import NOT_APPLICABLE, RATES
-from harness.plan import Ask
+from harness.plan import Ask, void_likelihoods
+from harness.score import LIKELIHOOD_VERSIONS
 from harness.statistics import bootstrap_interval, wilson
 from harness.store import Store
 from harness.text import count_words
@@ -58,7 +59,10 @@ def read_table(asked: Ask, variants: Iterable[Variant], store: Store) -> Table:
     frame = store.read("scores", reference=asked.reference.digest, variant_digest=[v.digest for v in chosen])
     items = {p.id for p in asked.prompts} | {d.id for d in asked.documents}
     if len(frame):
-        frame = frame[frame["item"].isin(items) & frame["setting"].isin([asked.setting, asked.protocol])]
+        frame = frame[
+            frame["item"].isin(items)
+            & frame["setting"].isin([asked.setting, asked.protocol, asked.template_protocol])
+        ]
         frame = frame[~frame["note"].str.startswith(NOT_APPLICABLE)]
     task_of = {metric: task.name for task in asked.tasks for metric in task.metrics}
     values: dict[str, dict[str, dict[str, float]]] = {}
@@ -71,6 +75,9 @@ def read_table(asked: Ask, variants: Iterable[Variant], store: Store) -> Table:
             continue
         engines[variant.name] = str(own["engine"].value_counts().index[0])
         own = own[own["engine"] == engines[variant.name]]
+        if void_likelihoods(variant):
+            # It may have been scored before its owner said what it had seen.
+            own = own[~own["metric"].isin(list(LIKELIHOOD_VERSIONS))]
         for metric, part in own.groupby("metric"):
             newest = max(part["metric_version"], key=lambda version: (len(version), version))
             part = part[part["metric_version"] == newest]

@@ -26,7 +26,7 @@ class MetricEntry(Strict):
 
 
 class Metadata(Strict):
-    """What a reader of the report needs to know about a task; ``version`` goes into every score."""
+    """What a reader of the report needs to know; ``version`` is lm-eval's (a score has its metric's)."""
 
     version: str | int | float
     title: str

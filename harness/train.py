@@ -151,11 +151,10 @@ def carry_out(
     order: Order, spec: TrainingSpec, run: Run, workspace: Path, on_event: Callable[[dict[str, Any]], None]
 ) -> Variant:
     """Train (or reuse, or resume) and register the variant and its base."""
-    interpreter = shelves.machine_settings(workspace).get("interpreters", {}).get(order.recipe.trainer)
     record = train(
         spec,
         trainer=order.trainer,
-        interpreter=Path(interpreter).expanduser() if interpreter else None,
+        interpreter=shelves.interpreter(order.recipe.trainer, workspace),
         on_event=on_event,
     )
     settings = order.recipe.model_dump(mode="json") | {"corpus": str(order.corpus), "steps": order.steps}
@@ -171,8 +170,8 @@ def carry_out(
         record=record | {"recipe": order.recipe_name, "settings": settings, "limited": order.limited},
     )
     known = registered(run.store)
-    fresh = [v for v in (base_variant(order.base), variant) if known.get(v.name, v).digest != v.digest]
-    fresh += [v for v in (base_variant(order.base), variant) if v.name not in known]
+    both = (base_variant(order.base), variant)
+    fresh = [v for v in both if v.name not in known or known[v.name].digest != v.digest]
     run.append("variants", [as_row(v) for v in fresh])
     return variant
 

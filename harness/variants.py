@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 
-from harness.errors import ConfigurationError, nearest
+from harness.errors import ConfigurationError, MissingPrerequisiteError, nearest
+from harness.models.adapters import read_adapter
 from harness.models.bases import Base
 from harness.store import Store
 from harness.text import digest
@@ -62,6 +64,26 @@ def adapter_digest(base: Base, adapter_sha256: str) -> str:
     return digest(["adapter", base.digest, base.chat_template_digest, adapter_sha256], 32)
 
 
+def check_adapter(variant: Variant, base: Base, workspace: Path) -> None:
+    """Nothing, if the adapter on disk, on this base, is the one that was registered.
+
+    Raises:
+        MissingPrerequisiteError: its folder is gone, it cannot be worn, or it or the base has changed since,
+            so that its answers would be taken for those of the one before.
+    """
+    try:
+        found = read_adapter(workspace / variant.adapter)
+    except ConfigurationError as error:
+        raise MissingPrerequisiteError(
+            f"variant {variant.name}: {error}; train or register it again"
+        ) from None
+    if adapter_digest(base, found.digest) != variant.digest:
+        raise MissingPrerequisiteError(
+            f"variant {variant.name}: {variant.adapter} or its base {base.name} is not what was registered; "
+            "put it back, or train or register it again under another name"
+        )
+
+
 def select(wanted: str | Iterable[str], known: dict[str, Variant]) -> list[Variant]:
     """Variants by name, by ``*`` (all), or by ``corpus@N`` (all trained on it).
 
@@ -73,6 +95,11 @@ def select(wanted: str | Iterable[str], known: dict[str, Variant]) -> list[Varia
     for name in names:
         matches = match(name, known)
         if not matches:
+            limited = [v.name for v in known.values() if f"{v.corpus}@{v.version}" == name]
+            if limited:
+                raise ConfigurationError(
+                    f"{name}: trained on it are only LIMITED variants: {', '.join(limited)}"
+                )
             raise ConfigurationError(f"variant {name!r} does not exist{nearest(name, known)}")
         chosen |= {variant.name: variant for variant in matches}
     return list(chosen.values())

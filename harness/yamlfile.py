@@ -16,7 +16,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from harness.errors import ConfigurationError, YamlError, nearest
 
-FUNCTION_TAG = "!function"
+MOST_VALUES = 100_000
+"""Values of a file with its aliases written out: a few lines of aliases can stand for billions."""
 
 
 class Strict(BaseModel):
@@ -39,7 +40,11 @@ def read(path: Path, model: type[Model]) -> Model:
     if not isinstance(tree, CommentedMap):
         raise YamlError([f"{path.name}:1:1  a mapping of keys was expected"])
     try:
-        return model.model_validate(_plain(tree))
+        return model.model_validate(_Plain()(tree))
+    except RecursionError:
+        raise YamlError([f"{path.name}  nested too deeply, or an alias stands for itself"]) from None
+    except OverflowError:
+        raise YamlError([f"{path.name}  its aliases stand for more than {MOST_VALUES:,} values"]) from None
     except ValidationError as error:
         raise YamlError([_fault(path, tree, model, item) for item in error.errors()]) from None
 
@@ -60,7 +65,8 @@ def load(path: Path) -> Any:
         mark = error.problem_mark or error.context_mark
         place = f"{path.name}:{mark.line + 1}:{mark.column + 1}" if mark else path.name
         raise YamlError([f"{place}  {(error.problem or 'not valid YAML').strip().splitlines()[0]}"]) from None
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:
+        # ValueError: a number of thousands of digits, a date that does not exist.
         raise YamlError([f"{path.name}  {str(error).splitlines()[0]}"]) from None
 
 
@@ -78,20 +84,28 @@ def position(tree: Any, keys: tuple[int | str, ...]) -> str:
     return f"{line + 1}:{column + 1}"
 
 
-def _plain(node: Any) -> Any:
+class _Plain:
     """ruamel's tree as plain Python; a ``!function a.b`` scalar becomes the string ``!function a.b``."""
-    if isinstance(node, TaggedScalar):
-        return f"{node.tag.value} {node.value}"
-    if isinstance(node, dict):
-        return {key: _plain(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_plain(value) for value in node]
-    if isinstance(node, bool) or node is None:
+
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def __call__(self, node: Any) -> Any:
+        self._seen += 1
+        if self._seen > MOST_VALUES:
+            raise OverflowError
+        if isinstance(node, TaggedScalar):
+            return f"{node.tag.value} {node.value}"
+        if isinstance(node, dict):
+            return {key: self(value) for key, value in node.items()}
+        if isinstance(node, list):
+            return [self(value) for value in node]
+        if isinstance(node, bool) or node is None:
+            return node
+        for kind in (int, float, str):
+            if isinstance(node, kind):
+                return kind(node)
         return node
-    for kind in (int, float, str):
-        if isinstance(node, kind):
-            return kind(node)
-    return node
 
 
 def _fault(path: Path, tree: Any, model: type[BaseModel], item: Any) -> str:

@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 from scripted_bench import CONTROLS, copy_workspace, finished_workspace
+from small_author import NAME
 
-from harness.bench import find_suite, open_bench, warehouse
+from harness import reference as references
+from harness.bench import find_suite, open_bench, warehouse, what_it_saw
+from harness.corpusfile import read_author
 from harness.errors import ConfigurationError, MissingPrerequisiteError, YamlError
+from harness.plan import void_likelihoods
+from harness.prepare import prepare
+from harness.store import Run, Store
+from harness.types import Variant
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +47,7 @@ def test_the_base_comes_along_with_its_adapter(workspace: Path) -> None:
 
 def test_a_limit_marks_the_bench(workspace: Path) -> None:
     bench = open_bench("small", workspace, limit=4)
-    assert (len(bench.asked.prompts), bench.asked.limited) == (4, "first 4 prompts and documents")
+    assert (len(bench.asked.prompts), bench.asked.limited) == (4, "only 4 prompts and documents")
 
 
 def test_the_table_holds_every_variant(workspace: Path) -> None:
@@ -131,3 +138,22 @@ def test_as_of_reads_what_there_was(workspace: Path) -> None:
     assert repr(open_bench("small", workspace, as_of=runs["score small"]).table()) == repr(
         open_bench("small", workspace).table()
     )
+
+
+def test_an_adapter_of_another_corpus_that_holds_the_held_out_text_has_no_likelihoods(
+    small_author: Path, tmp_path: Path
+) -> None:
+    workspace = copy_workspace(small_author, tmp_path / "copy")
+    corpora = workspace / "trainers" / "corpora"
+    text = (corpora / f"{NAME}.yaml").read_text()
+    (corpora / "again.yaml").write_text(text.replace("hold_out: harbours.txt", "hold_out: tides.txt"))
+    store = Store(workspace / "results" / "warehouse")
+    with Run(store, "prepare again") as run:
+        prepare("again", read_author("again", workspace), workspace, run)
+    reference = references.load(NAME, workspace)
+    own = Variant("own@2", "adapter", "a", base="b", corpus=NAME, version=2, trained_on=f"{NAME}@2")
+    other = Variant("other@2", "adapter", "c", base="b", corpus="again", version=2, trained_on="again@2")
+    assert what_it_saw(own, reference, store, workspace) == own
+    seen = what_it_saw(other, reference, store, workspace)
+    assert seen.trained_on == "all"
+    assert void_likelihoods(seen)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from handmade import make_adapter, make_ask, make_table
 
-from harness.compare import Comparison, Pair, compare, pair, seed_spreads
+from harness.compare import Comparison, compare
 from harness.errors import ConfigurationError
+from harness.pairing import Pair, pair, seed_spreads
 from harness.statistics import holm, minimal_detectable_effect, paired_test, sample_size
 from harness.types import Variant, Verdict
 
@@ -218,6 +219,16 @@ def test_a_primary_that_was_not_tested_does_not_cost_the_others() -> None:
     found = {v.metric: v for v in compare(asked, [Pair(OLD, NEW)], make_table(asked, one_sided)).verdicts}
     assert found["copied"].outcome == "not comparable"
     assert found["authorship_logit"].p_holm == pytest.approx(1 / 10_001)
+
+
+def test_a_pair_without_valid_answers_is_not_hidden_by_the_others() -> None:
+    old, new = ([make_adapter(f"{side}{s}", v, s) for s in (1, 2)] for side, v in (("old", 1), ("new", 2)))
+    asked = make_ask(N, primaries=("authorship_logit",))
+    values = {name: {"authorship_logit": wave(1, 0.1)} for name in ("old1", "old2", "new1")}
+    table = make_table(asked, {**values, "new2": {"authorship_logit": [NAN] * N}})
+    comparison = compare(asked, pair(old, new, by_recipe=True), table)
+    (verdict,) = (v for v in comparison.verdicts if v.primary)
+    assert (verdict.outcome, verdict.note) == ("not comparable", "only 20 of 40 prompts are valid in both")
 
 
 def test_seed_spreads_are_the_largest_difference_between_seeds_of_one_recipe_and_corpus() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from small_author import CORPUS, NAME
 
-from harness.corpora import passages_of, questions_of, read_manifest
+from harness.corpora import cut_runs, passages_of, questions_of, read_manifest
+from harness.corpus.prose import Paragraph
 from harness.corpusfile import read_author
 from harness.errors import ConfigurationError
 from harness.prepare import prepare
@@ -73,3 +74,18 @@ def test_roles_set_by_hand_are_followed_and_cannot_change_under_a_built_version(
     shutil.rmtree(workspace / "results" / "corpora")
     _prepare(workspace, by_hand + CORPUS)
     assert read_manifest(NAME, 2, workspace)["pages"][book]["advertisement"] == 1
+
+
+def test_a_version_may_set_roles_by_hand_and_leaves_the_built_ones_alone(workspace: Path) -> None:
+    book = next(iter(read_manifest(NAME, 2, workspace)["pages"]))
+    before = read_manifest(NAME, 2, workspace)
+    _prepare(workspace, CORPUS + f'  3: {{from: 2, pages: {{{book}: {{"1": advertisement}}}}}}\n')
+    assert read_manifest(NAME, 2, workspace) == before
+    assert read_manifest(NAME, 3, workspace)["pages"][book]["advertisement"] == 1
+
+
+def test_what_has_no_two_words_is_no_passage() -> None:
+    rows = [Paragraph("b", 1, "body", "I", text) for text in ("* * * * *", "G", "BY", "The tide was out.")]
+    assert [(p.text, p.ordinal) for p in cut_runs([[row] for row in rows], 100, 0)] == [
+        ("The tide was out.", 0)
+    ]

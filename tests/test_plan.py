@@ -145,7 +145,7 @@ def test_a_limit_keeps_both_kinds_and_says_so() -> None:
     assert len(few.prompts) == 7
     assert {prompt.kind for prompt in few.prompts} == {"continue", "question"}
     assert [d.set for d in few.documents].count("heldout") == 7
-    assert (few.limited, asked.limited) == ("first 7 prompts and documents", "")
+    assert (few.limited, asked.limited) == ("only 7 prompts and documents", "")
     # Fewer prompts are no other question: what is answered in a trial run is kept for the whole one.
     assert few.setting == asked.setting
 

@@ -253,7 +253,12 @@ def _two_of_one_name(workspace: Path) -> None:
             lambda w: _describe(w, CORPUS.replace("books/marlow/*", "books/marlowe/*")),
             "no book matches 'books/marlowe/*'",
         ),
-        (_no_hold_out, "hold_out: name the book to hold out (fewer than three books are here)"),
+        (
+            _no_hold_out,
+            "hold_out: name the book to hold out, or BOOK#N for a block of it "
+            "(fewer than three books are here; "
+            "`stylobench prepare NAME --plan` lists the blocks)",
+        ),
         (_only_the_held_out, "books: harbours.txt is held out, and there is no other to train on"),
         (_two_of_one_name, "books: two files are called 'channels'; a book is known by its name"),
     ],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness import cutting
 from harness import reference as references
 from harness.errors import ConfigurationError, MissingPrerequisiteError
 from harness.metrics.attribution import AuthorshipClassifier
@@ -57,7 +59,7 @@ def test_prompts_are_spread_over_the_whole_book(reference: Reference) -> None:
 
 def test_too_few_passages_for_the_prompts_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="prompts: 3 wanted, but the held-out book yields 0"):
-        references.cut_prompts([_passage(TEXT)], continuations=1, questions=2)
+        cutting.cut_prompts([_passage(TEXT)], continuations=1, questions=2)
 
 
 def test_a_question_asks_for_the_most_telling_words_in_their_order() -> None:
@@ -72,7 +74,7 @@ def test_a_question_asks_for_the_most_telling_words_in_their_order() -> None:
         "nobody": 3,
         "sailed": 3,
     }
-    asked = references.question_about(TEXT, seen, 3)
+    asked = cutting.question_about(TEXT, seen, 3)
     assert asked == "What do you hold on the matter of harbour, lantern and jetty?"
 
 
@@ -201,3 +203,56 @@ def test_the_masked_twin_is_primary_where_it_tells_the_author(
 ) -> None:
     assert replace(reference, audit={"authorship_masked_auc": auc}).primary_classifier == twin
     assert replace(reference, audit={}).primary_classifier == "plain"
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 2}', '{"format": 3}', '{"name": "mar'])
+def test_a_damaged_reference_is_refused(small_author: Path, tmp_path: Path, text: str) -> None:
+    shutil.copytree(references.folder_of("marlow", small_author), references.folder_of("marlow", tmp_path))
+    (references.folder_of("marlow", tmp_path) / "reference.json").write_text(text)
+    with pytest.raises(ConfigurationError, match="run `stylobench prepare marlow`"):
+        references.load("marlow", tmp_path)
+
+
+def test_a_reference_edited_after_it_was_cut_is_refused(small_author: Path, tmp_path: Path) -> None:
+    folder = references.folder_of("marlow", tmp_path)
+    shutil.copytree(references.folder_of("marlow", small_author), folder)
+    plain = json.loads((folder / "reference.json").read_text())
+    plain["prompts"][0]["text"] += " Please."
+    (folder / "reference.json").write_text(json.dumps(plain))
+    with pytest.raises(ConfigurationError, match="was edited after it was cut"):
+        references.load("marlow", tmp_path)
+
+
+@pytest.mark.parametrize("file", ["fitted.json", "fitted.npz"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"PK junk", b"\x80\x04K\x01."])
+def test_damaged_fits_are_refused(small_author: Path, tmp_path: Path, file: str, content: bytes) -> None:
+    folder = references.folder_of("marlow", tmp_path)
+    shutil.copytree(references.folder_of("marlow", small_author), folder)
+    (folder / file).write_bytes(content)
+    with pytest.raises(ConfigurationError, match="damaged; put results/references/marlow back"):
+        _ = references.load("marlow", tmp_path).fitted
+
+
+def test_a_name_that_leaves_the_folder_is_no_author(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="use letters"):
+        references.load("../marlow", tmp_path)
+
+
+def test_two_that_cut_at_once_leave_one_whole_reference(reference: Reference, tmp_path: Path) -> None:
+    draft = replace(reference, folder=references.folder_of("marlow", tmp_path))
+
+    def faster(_: Reference) -> Margins:
+        shutil.copytree(reference.folder, draft.folder)
+        return Margins({}, {})
+
+    with pytest.raises(ConfigurationError, match="cut by another process meanwhile"):
+        references.freeze(draft, reference.fitted, faster)
+    assert references.load("marlow", tmp_path).digest == reference.digest
+    assert [path.name for path in draft.folder.parent.iterdir()] == ["marlow"]
+
+
+def test_too_little_to_fit_on_is_a_fault_of_the_books(reference: Reference) -> None:
+    with pytest.raises(ConfigurationError, match="books: the author has 0 passages to fit on"):
+        cutting.fit([], reference.others)
+    with pytest.raises(ConfigurationError, match="others: thorne has 4 passages"):
+        cutting.fit(reference.train, {**reference.others, "thorne": reference.others["thorne"][:4]})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,52 @@ def test_machine_settings_are_optional_and_checked(tmp_path: Path) -> None:
     (tmp_path / "stylobench.toml").write_text("[interpreters\n")
     with pytest.raises(ConfigurationError, match=r"^stylobench\.toml: .*line 1"):
         shelves.machine_settings(tmp_path)
+
+
+def test_children_get_a_checkouts_package_and_never_installed_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "own")
+    for parent, handed_on in (("checkout", [str(tmp_path / "checkout"), "own"]), ("site-packages", ["own"])):
+        monkeypatch.setattr(shelves, "_PACKAGE", tmp_path / parent / "harness")
+        assert shelves.python_path().split(os.pathsep) == handed_on
+
+
+def test_a_name_too_long_for_a_file_is_refused() -> None:
+    assert shelves.safe_name("x" * 100)
+    with pytest.raises(ConfigurationError, match="100 characters at most"):
+        shelves.safe_name("x" * 101)
+
+
+def test_a_home_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"~nobody-here/x\.yaml: there is no such home folder"):
+        shelves.find_yaml("trainers/recipes", "~nobody-here/x.yaml", tmp_path)
+
+
+@pytest.mark.parametrize("text", ["interpreters = 'x'", "interpreters = ['x']", "[interpreters]\nhf = 3"])
+def test_interpreters_of_another_shape_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "stylobench.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match=r"stylobench\.toml: write \[interpreters\]"):
+        shelves.interpreter("hf", tmp_path)
+
+
+def test_an_interpreter_is_found_relative_to_the_workspace_or_missed(tmp_path: Path) -> None:
+    assert shelves.interpreter("hf", tmp_path) is None
+    (tmp_path / "stylobench.toml").write_text("[interpreters]\nhf = 'venv/python'\n")
+    with pytest.raises(MissingPrerequisiteError, match=r"the interpreter .*venv/python of hf is not there"):
+        shelves.interpreter("hf", tmp_path)
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv" / "python").touch()
+    assert shelves.interpreter("hf", tmp_path) == tmp_path / "venv" / "python"
+    assert shelves.interpreter("peft_lora", tmp_path) is None
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": ', b"\xff", b"[]", b"null", b"[" * 100_000])
+def test_damaged_json_names_file_and_remedy(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"x\.json is damaged; fetch it"):
+        shelves.read_json(path, "fetch it")
+    path.unlink()
+    with pytest.raises(ConfigurationError, match=r"x\.json is missing; fetch it"):
+        shelves.read_json(path, "fetch it")

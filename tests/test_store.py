@@ -252,3 +252,36 @@ def _refusing_once(patch: pytest.MonkeyPatch) -> list[str]:
 
     patch.setattr(deltalake, "write_deltalake", refusing)
     return calls
+
+
+def test_a_damaged_table_is_one_line_and_a_remedy(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.append("scores", [_score("a")])
+    (file,) = (tmp_path / "scores").glob("*.parquet")
+    for damage in (lambda: file.write_bytes(b"junk"), file.unlink):
+        damage()
+        with pytest.raises(MissingPrerequisiteError, match="results/warehouse/scores is damaged") as caught:
+            store.read("scores")
+        assert "\n" not in str(caught.value)
+    (log,) = (tmp_path / "scores" / "_delta_log").glob("*.json")
+    log.write_bytes(b"junk")
+    with pytest.raises(MissingPrerequisiteError, match="results/warehouse/scores is damaged"):
+        store.version("scores")
+
+
+def test_a_disk_that_is_full_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import deltalake
+
+    def full(*arguments: Any, **options: Any) -> None:
+        raise OSError("Generic error\n  \x1b[31m\u21b3\x1b[0m No space left on device (os error 28)\n")
+
+    monkeypatch.setattr(deltalake, "write_deltalake", full)
+    with pytest.raises(MissingPrerequisiteError, match=r"written \(No space left on device \(os error 28"):
+        Store(tmp_path).append("scores", [_score("a")])
+
+
+@pytest.mark.usefixtures("history")
+@pytest.mark.parametrize("moment", ["", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_as_of_no_moment_at_all_is_an_error(tmp_path: Path, moment: str) -> None:
+    with pytest.raises(ConfigurationError, match="no such run"):
+        Store(tmp_path, as_of=moment)

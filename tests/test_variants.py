@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, MissingPrerequisiteError
+from harness.models.adapters import read_adapter
 from harness.models.bases import Base
 from harness.store import Store
 from harness.types import Variant
-from harness.variants import adapter_digest, as_row, base_variant, match, registered, select
+from harness.variants import adapter_digest, as_row, base_variant, check_adapter, match, registered, select
 
 BASE = Base("tiny", Path("tiny"), "local", "weights1", "template1")
 FIRST = Variant("tuned-1", "adapter", "d1", "tiny", "a/1", "marlow", 1, "marlow@1", {"steps": 4, "é": None})
@@ -65,3 +67,29 @@ def test_a_name_that_matches_nothing_is_an_error() -> None:
     assert match("@0", KNOWN) == []
     with pytest.raises(ConfigurationError, match="variant 'tuned-3' does not exist, did you mean 'tuned-"):
         select(["tiny", "tuned-3"], KNOWN)
+
+
+def test_an_adapter_that_is_gone_or_changed_is_not_run_under_the_old_name(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "1"
+    with pytest.raises(MissingPrerequisiteError, match=r"variant tuned-1: .*train or register it again"):
+        check_adapter(FIRST, BASE, tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 4, "lora_alpha": 4}')
+    weights = folder / "adapter_model.safetensors"
+    weights.write_bytes((2).to_bytes(8, "little") + b"{}")
+    whole = replace(FIRST, digest=adapter_digest(BASE, read_adapter(folder).digest))
+    check_adapter(whole, BASE, tmp_path)
+    weights.write_bytes((2).to_bytes(8, "little") + b"{}!")
+    with pytest.raises(MissingPrerequisiteError, match="is not what was registered"):
+        check_adapter(whole, BASE, tmp_path)
+
+
+def test_a_corpus_whose_variants_are_all_limited_says_which_they_are() -> None:
+    short = Variant(
+        "r@1+8steps", "adapter", "d", corpus="c", version=1, record={"limited": "8 training steps"}
+    )
+    with pytest.raises(
+        ConfigurationError, match=r"c@1: trained on it are only LIMITED variants: r@1\+8steps"
+    ):
+        select("c@1", {short.name: short})
+    assert select("r@1+8steps", {short.name: short}) == [short]

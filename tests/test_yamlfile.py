@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from harness import yamlfile
 from harness.errors import ConfigurationError, StylobenchError, YamlError
+from harness.yamlfile import MOST_VALUES as MOST
 from harness.yamlfile import Strict
 
 
@@ -149,3 +150,14 @@ def test_no_text_whatever_gives_anything_but_a_named_error(tmp_path: Path, text:
     except StylobenchError as error:
         told = str(error)
     assert told.startswith(("any.yaml", "Camera("))
+
+
+def test_a_bomb_of_aliases_and_an_endless_number_are_faults(tmp_path: Path) -> None:
+    bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
+        for before, name in zip("abcdefg", "bcdefgh", strict=True)
+    )
+    assert _faults(tmp_path, bomb) == (f"camera.yaml  its aliases stand for more than {MOST:,} values",)
+    (fault,) = _faults(tmp_path, f"name: x\nfrom: {'9' * 5000}\n")
+    assert fault.startswith("camera.yaml  ")
+    assert "\n" not in fault

@@ -92,10 +92,10 @@ def run(spec: TrainingSpec, events: TextIO) -> None:
         model.gradient_checkpointing_disable()
     with model.disable_adapter():
         say(events, "evaluate", model="before")
-        loss_before = validation_loss(model, splits["validation"], spec)
+        loss_before = validation_loss(model, splits["validation"])
         answers_before = sample_answers(model, tokenizer, spec)
     say(events, "evaluate", model="after")
-    loss_after = validation_loss(model, splits["validation"], spec)
+    loss_after = validation_loss(model, splits["validation"])
     answers_after = sample_answers(model, tokenizer, spec)
     adapter = save_adapter(model, spec, out)
     weights = adapter / "adapter_model.safetensors"
@@ -288,7 +288,7 @@ def train(
     )
 
 
-def validation_loss(model: Any, examples: Any, spec: TrainingSpec) -> float | None:
+def validation_loss(model: Any, examples: Any) -> float | None:
     """Mean negative log-likelihood, nats per target token, of up to 16 examples; None where there are none.
 
     Softmax in float32: in bfloat16 the loss of an example is off by more than training changes it.

@@ -45,6 +45,7 @@ def compare(
     """
     from harness.bench import find_suite, open_bench
     from harness.cli.changes import compare_versions
+    from harness.compare import exit_code
     from harness.errors import ConfigurationError
 
     if old is not None and new is not None and baseline is None and candidate is None:
@@ -57,12 +58,14 @@ def compare(
         )
     wanted_outcomes = outcomes(fail_on)
     workspace: Path = context.obj
-    name = find_suite(workspace, suite, None if suite else _author(baseline))
+    name = suite or find_suite(workspace, None, _author(candidate, workspace) or _author(baseline, workspace))
     wanted = variant or ([baseline, candidate] if suite is None or limit is not None else [])
     bench = open_bench(name, workspace, variants=wanted, limit=limit, as_of=as_of)
     comparison = bench.compare(baseline, candidate)
+    if bench.asked.limited and format is Format.table:
+        typer.echo(f"LIMITED: {bench.asked.limited}; a rehearsal, not a result")
     print_comparison(comparison, format, everything)
-    raise typer.Exit(exit_code(comparison, wanted_outcomes))
+    raise typer.Exit(exit_code(comparison.verdicts, comparison.gates, wanted_outcomes))
 
 
 def outcomes(fail_on: str) -> frozenset[str]:
@@ -77,16 +80,6 @@ def outcomes(fail_on: str) -> frozenset[str]:
     for word in sorted(wanted - set(FAIL_ON)):
         raise ConfigurationError(f"--fail-on {word}: unknown{nearest(word, FAIL_ON)}")
     return wanted
-
-
-def exit_code(comparison: Comparison, fail_on: frozenset[str]) -> int:
-    """3 where one of the named outcomes occurred, 4 where a primary is not comparable, else 0."""
-    from harness.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_REGRESSION
-
-    seen = {v.outcome for v in comparison.verdicts if v.primary} | {g.outcome for g in comparison.gates}
-    if seen & fail_on:
-        return EXIT_REGRESSION
-    return EXIT_INCOMPLETE if "not comparable" in seen else EXIT_OK
 
 
 def print_comparison(comparison: Comparison, format: Format = Format.table, everything: bool = False) -> None:
@@ -110,15 +103,14 @@ def print_comparison(comparison: Comparison, format: Format = Format.table, ever
 
 def verdict_row(verdict: Verdict) -> dict[str, Any]:
     """One verdict in a line; differences are turned so that higher is better."""
-    from harness.compare import MARKS, NAMES
+    from harness.compare import MARKS, name_of
 
     decides = f"n = {verdict.needed:,} would decide" if verdict.needed else verdict.note
     interval = verdict.interval
     return {
         "": MARKS[verdict.outcome],
         "verdict": verdict.outcome,
-        "metric": NAMES.get(verdict.metric, verdict.metric.replace("_", " "))
-        + (" *" if verdict.primary else ""),
+        "metric": name_of(verdict.metric) + (" *" if verdict.primary else ""),
         "baseline": verdict.baseline,
         "candidate": verdict.candidate,
         "gain": verdict.difference,
@@ -142,6 +134,13 @@ def gate_row(gate: Gate) -> dict[str, Any]:
     }
 
 
-def _author(name: str) -> str | None:
+def _author(name: str, workspace: Path) -> str | None:
+    """Whose corpus a side is about: that of a variant by its record, or ``CORPUS@N``; None for a base."""
+    from harness.bench import warehouse
+    from harness.variants import registered
+
+    variant = registered(warehouse(workspace)).get(name)
+    if variant is not None:
+        return variant.corpus or None
     author, at, number = name.partition("@")
     return author if at and number.isdigit() else None

@@ -11,7 +11,7 @@ import typer
 def demo(
     context: typer.Context,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Fewer steps and prompts: under four minutes.")
+        bool, typer.Option("--quick", help="Fewer steps and prompts: about four minutes.")
     ] = False,
 ) -> None:
     """Train two variants of a real model on a real author, benchmark them, write the report."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,9 +62,11 @@ def _variants(workspace: Path) -> list[dict[str, Any]]:
 
 def _corpora(workspace: Path) -> list[dict[str, Any]]:
     from harness.cli.prepare import row
+    from harness.shelves import read_json
 
+    remedy = "delete it and run `stylobench prepare` again"
     paths = sorted((workspace / "results" / "corpora").glob("*.json"))
-    return [row(json.loads(path.read_text(encoding="utf-8")), reused=True) for path in paths]
+    return [row(read_json(path, remedy), reused=True) for path in paths]
 
 
 def _shelf(shelf: str, workspace: Path) -> list[dict[str, Any]]:

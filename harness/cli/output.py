@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,9 @@ import typer
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Format(StrEnum):
@@ -92,7 +96,12 @@ def text_of(value: Any) -> str:
     """A cell as text: NaN is an en dash, floats have four significant digits."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
+
+
+def printable(text: str) -> str:
+    """The text with control characters as U+FFFD: no book, answer or file name may steer the terminal."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 def _json(value: Any) -> Any:
@@ -119,6 +128,19 @@ def progress_bar() -> Iterator[Progress]:
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         yield bar
+
+
+@contextmanager
+def doing() -> Iterator[Callable[[str], None]]:
+    """One line on stderr that says what is being done; nothing where stderr is no terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda text: None
+        return
+    with console.status("") as status:
+        yield lambda text: status.update(text)
 
 
 def minutes(seconds: float) -> str:

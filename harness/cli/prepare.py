@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.output import Format, FormatOption, PlanOption, print_rows
+from harness.cli.output import Format, FormatOption, doing, print_rows
 
 if TYPE_CHECKING:
     from harness.corpusfile import AuthorFile
@@ -21,7 +21,9 @@ def prepare(
         bool,
         typer.Option("--allow-repaired", help="Take damaged PDFs, or ones with empty pages, as they are."),
     ] = False,
-    plan: PlanOption = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="List what could be held out, and at what cost; write nothing.")
+    ] = False,
     format: FormatOption = Format.table,
 ) -> None:
     """Turn an author's books into a frozen reference set and corpus versions."""
@@ -35,15 +37,15 @@ def prepare(
     if plan:
         _print_choices(settings, workspace, password, allow_repaired, format)
         return
-    with Run(warehouse(workspace), f"prepare {author}") as run:
-        built = build(author, settings, workspace, run, password, allow_repaired)
+    with Run(warehouse(workspace), f"prepare {author}") as run, doing() as say:
+        built = build(author, settings, workspace, run, password, allow_repaired, say)
     print_rows([row(item.manifest, item.reused) for item in built], format)
-    changed = sorted({book for item in built for book in item.changed})
-    if changed:
-        following = max(settings.versions) + 1
+    newest = built[-1]
+    if newest.changed:
         typer.echo(
-            f"changed since a version was built: {', '.join(changed)}; built versions stay as they are, "
-            f"version {following} would see it",
+            f"changed since {newest.manifest['name']}@{newest.manifest['version']} was built: "
+            f"{', '.join(newest.changed)}; built versions stay as they are, "
+            f"version {max(settings.versions) + 1} would see it",
             err=True,
         )
 
@@ -87,7 +89,7 @@ def row(manifest: Any, reused: bool) -> dict[str, Any]:
     body = sum(roles.get("body", 0) for roles in manifest["pages"].values())
     return {
         "corpus": f"{manifest['name']}@{manifest['version']}",
-        "books": len(manifest["books"]) - 1,
+        "books": len(manifest["pages"]),
         "pages": sum(pages),
         "body pages": body,
         "train": counts.get("train", 0),

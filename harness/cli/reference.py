@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.output import Format, FormatOption, print_rows
+
+if TYPE_CHECKING:
+    from harness.metrics.attribution import Quality
 
 
 def reference(
@@ -29,9 +32,21 @@ def reference(
         kinds = [sum(p.kind == kind for p in found.prompts) for kind in ("continue", "question")]
         typer.echo(f"prompts    {kinds[0]} continue, {kinds[1]} question; {len(found.documents)} documents")
         typer.echo(f"persona    {found.persona}")
-        typer.echo(f"keywords   {', '.join(found.fitted.keywords[:12])}\n")
+        typer.echo(f"keywords   {', '.join(found.fitted.keywords[:12])}")
+        for twin in ("plain", "masked"):
+            typer.echo(f"{twin:<11}{_quality(found.fitted.classifiers[twin].quality)}")
+        typer.echo("")
     rows = [
         {"metric": metric, "margin": margin, "AUC": found.audit.get(f"{metric}_auc", float("nan"))}
         for metric, margin in found.margins.items()
     ]
     print_rows(rows, format)
+
+
+def _quality(quality: Quality) -> str:
+    """How a classifier does on passages of the train books and of other authors, out of fold."""
+    folds = f"{quality.folds} folds of {'whole books' if quality.grouped else 'neighbouring passages'}"
+    return (
+        f"AUC {quality.auc:.2f}, Brier {quality.brier:.2f}, c@1 {quality.c_at_1:.2f}: authorship classifier, "
+        f"{quality.n_author} passages against {quality.n_others}, {folds}"
+    )

@@ -25,6 +25,7 @@ def report(
     from harness.errors import ConfigurationError
     from harness.report import render_report
     from harness.report_tables import Material, build
+    from harness.score import answers_of
 
     if (baseline is None) != (candidate is None):
         raise ConfigurationError("--baseline and --candidate go together")
@@ -32,9 +33,9 @@ def report(
     name = find_suite(workspace, suite)
     bench = open_bench(name, workspace, variants=variant or (), limit=limit, as_of=as_of)
     table = bench.table()
-    comparison = bench.compare(baseline, candidate, table) if baseline and candidate else None
-    digests = [v.digest for v in bench.variants]
-    stored = bench.store.read("responses", setting=bench.asked.setting, variant_digest=digests)
+    one_sided = baseline is None or candidate is None
+    comparison = None if one_sided else bench.compare(str(baseline), str(candidate), table)
+    stored = answers_of(bench.asked, bench.variants, bench.store)
     responses = stored.drop_duplicates(["variant", "item"]).to_dict("records") if len(stored) else []
     material = Material(
         bench.asked, bench.variants, table, comparison, responses, bench.store, workspace, name

@@ -61,6 +61,8 @@ def run_suite(workspace: Path, suite: str, variants: Sequence[str], limit: int |
         f"{suite}: {outcome.reused:,} reused, {outcome.computed:,} computed, {outcome.tokens:,} tokens drawn "
         f"in {minutes(time.monotonic() - started)}"
     )
+    for recorded, n in outcome.unanswered.items():
+        typer.echo(f"{recorded}: {n} of {len(bench.asked.prompts)} prompts have no recorded answer")
 
 
 def _print_plan(workspace: Path, suite: str, variants: Sequence[str], limit: int | None) -> None:

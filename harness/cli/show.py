@@ -33,6 +33,10 @@ def show(
     tokenizer: Annotated[
         str | None, typer.Option(metavar="BASE", help="For a corpus: count its tokens as this base does.")
     ] = None,
+    password: Annotated[str | None, typer.Option(help="For a book: opens an encrypted PDF.")] = None,
+    allow_repaired: Annotated[
+        bool, typer.Option("--allow-repaired", help="For a book: take a damaged or sparse PDF as it is.")
+    ] = False,
     format: FormatOption = Format.table,
 ) -> None:
     """Show a corpus version, a variant's record, a book's pages by role, or an author's prompts."""
@@ -40,7 +44,10 @@ def show(
     if what is Kind.corpus:
         print_rows(_corpus(name, workspace, tokenizer), format, f"corpus {name}")
         return
-    showing = {Kind.variant: _variant, Kind.pages: _pages, Kind.prompts: _prompts}
+    if what is Kind.pages:
+        print_rows(_pages(name, workspace, password, allow_repaired), format, f"pages {name}")
+        return
+    showing = {Kind.variant: _variant, Kind.prompts: _prompts}
     print_rows(showing[what](name, workspace), format, f"{what.value} {name}")
 
 
@@ -82,7 +89,7 @@ def _variant(name: str, workspace: Path) -> list[dict[str, Any]]:
     return _facts(as_row(variant) | {"record": ""} | variant.record)
 
 
-def _pages(name: str, workspace: Path) -> list[dict[str, Any]]:
+def _pages(name: str, workspace: Path, password: str | None, allow_repaired: bool) -> list[dict[str, Any]]:
     from harness.corpus.books import find_books, read_book
     from harness.corpus.roles import label_pages
 
@@ -92,9 +99,9 @@ def _pages(name: str, workspace: Path) -> list[dict[str, Any]]:
             "page": item.page.number,
             "role": item.role,
             "reason": item.reason,
-            "starts": item.page.text.strip()[:60],
+            "starts": " ".join(item.page.text.split())[:60],
         }
-        for item in label_pages(read_book(path))
+        for item in label_pages(read_book(path, password, allow_repaired=allow_repaired))
     ]
 
 

@@ -38,7 +38,7 @@ def train(
     specs = [specify(order, store, workspace) for order in chosen]
     if plan:
         print_rows(
-            [_planned(order, spec, is_finished(spec)) for order, spec in zip(chosen, specs, strict=True)],
+            [_planned(order, is_finished(spec)) for order, spec in zip(chosen, specs, strict=True)],
             Format.table,
         )
         return
@@ -80,7 +80,7 @@ def _carry_out(order: Order, spec: TrainingSpec, run: Run, workspace: Path) -> V
         return carry_out(order, spec, run, workspace, on_event)
 
 
-def _planned(order: Order, spec: TrainingSpec, finished: bool) -> dict[str, Any]:
+def _planned(order: Order, finished: bool) -> dict[str, Any]:
     from harness.train import SECONDS_PER_TOKEN
 
     tokens = (order.steps or 0) * order.recipe.batch * order.recipe.seq_len

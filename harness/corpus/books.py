@@ -12,6 +12,7 @@ from harness.corpus.epub import read_epub
 from harness.corpus.html import read_html
 from harness.corpus.pdf import read_pdf
 from harness.errors import BookError, ConfigurationError, nearest
+from harness.shelves import at_home
 from harness.text import count_words
 from harness.types import Book, Page
 
@@ -61,19 +62,27 @@ def _mended(book: Book) -> Book:
 
 def find_books(patterns: list[str], root: Path) -> list[Path]:
     """The files the patterns name, sorted, each once; ``~`` is the home folder, other patterns are
-    relative to ``root``; a folder stands for the books in it. A pattern that names nothing is an error.
+    relative to ``root``; a folder stands for the books in it. A pattern that names nothing is an error, and
+    so is a file whose name holds control characters or is no text: it stands in tables and pages.
     """
     found: set[Path] = set()
     for pattern in patterns:
-        absolute = root / Path(pattern).expanduser()
+        absolute = root / at_home(pattern)
         # glob.glob, because Path.glob takes no absolute pattern.
         matches = [Path(name) for name in glob.glob(str(absolute), recursive=True)]  # noqa: PTH207
+        if absolute.is_file():
+            matches = [absolute]  # a name may hold brackets
         files = {path for path in matches if path.is_file()}
         for folder in (path for path in matches if path.is_dir()):
             files |= {p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()}
         if not files:
-            beside = [p.name for p in absolute.parent.glob("*") if p.suffix.lower() in SUFFIXES]
+            beside = [
+                p.name for p in absolute.parent.glob("*") if p.suffix.lower() in SUFFIXES if p.is_file()
+            ]
             raise ConfigurationError(f"no book matches {pattern!r}{nearest(absolute.name, beside)}")
+        for path in files:
+            if not path.name.isprintable():
+                raise ConfigurationError(f"{path.name!a}: rename this file to what can be printed")
         found |= files
     return sorted(found)
 

@@ -120,16 +120,21 @@ def suggest(options: Sequence[Choice], most: float = 0.25) -> Choice:
     return min(affordable or options, key=lambda option: option.lost_words)
 
 
+def block_share(books: Mapping[str, Sequence[Paragraph]], book: str, share: float = SHARE) -> float:
+    """The share of one book that is ``share`` of all books' words, at most a half."""
+    total = sum(_size(paragraphs) for paragraphs in books.values())
+    return min(0.5, share * total / max(1, _size(books[book])))
+
+
 def _parts(books: Mapping[str, Sequence[Paragraph]], share: float, guard: int) -> Iterator[Partition]:
     """Each book split in every way that is offered; the held-out parts together are all the books."""
-    total = sum(_size(paragraphs) for paragraphs in books.values())
-    for own in books.values():
+    for name, own in books.items():
         if not _size(own):
             continue
         if len(books) >= ENOUGH_BOOKS:
             yield Partition((), (), tuple(own), (), ())
         else:
-            yield from folds(own, min(0.5, share * total / _size(own)), guard)
+            yield from folds(own, block_share(books, name, share), guard)
 
 
 def _styles(parts: Sequence[Sequence[Paragraph]]) -> list[_Style]:

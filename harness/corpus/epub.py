@@ -13,7 +13,9 @@ import hashlib
 import io
 import posixpath
 import zipfile
+import zlib
 from dataclasses import dataclass
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -74,7 +76,7 @@ def read_epub(path: Path) -> Book:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             book = _Archive(path, archive)
             return _set(book, hashlib.sha256(raw).hexdigest())
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, LZMAError, OSError) as error:
         raise BookError(path, f"is not an EPUB or is damaged ({error})", "fetch it again") from None
 
 
@@ -222,7 +224,10 @@ class _Archive:
         from lxml import etree
 
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, recover=True)
-        tree = etree.fromstring(self.read(name), parser)
+        try:
+            tree = etree.fromstring(self.read(name), parser)
+        except etree.XMLSyntaxError:
+            tree = None  # even recovery finds nothing in it
         if tree is None:
             raise BookError(self.path, f"{name} is not XML", "fetch it again")
         return tree
@@ -235,7 +240,10 @@ class _Archive:
 
 def _inside(folder: str, href: str) -> tuple[str, str]:
     """(path in the archive, anchor) of a link; one that leaves the archive names nothing in it."""
-    parts = urlsplit(href)
+    try:
+        parts = urlsplit(href)
+    except ValueError:
+        return "", ""
     if parts.scheme or parts.netloc:
         return "", ""
     return posixpath.normpath(posixpath.join(folder, unquote(parts.path))), unquote(parts.fragment)

@@ -19,7 +19,7 @@ from typing import Any
 
 import harness
 from harness.corpus.layout import RAISED, Segment, copied
-from harness.errors import BookError
+from harness.errors import BookError, MissingPrerequisiteError
 from harness.types import Book, Page
 
 MOST_PAGES = 20_000
@@ -51,6 +51,7 @@ def read_pdf(
 
     Raises:
         BookError: it cannot be read whole, or not within the limits; file, page and remedy are named.
+        MissingPrerequisiteError: PyMuPDF is not installed.
     """
     raw = _bytes_of_pdf(path)
     limits = limits or Limits()
@@ -76,6 +77,8 @@ def read_pdf(
     if child.returncode != 0 or not child.stdout:
         raise BookError(path, "the PDF reader died on it", "print it to a new PDF and use that")
     answer = json.loads(child.stdout)
+    if "missing" in answer:
+        raise MissingPrerequisiteError(f"reading PDFs needs {answer['missing']}: install stylobench again")
     if "problem" in answer:
         raise BookError(path, answer["problem"], answer["remedy"], answer.get("page"))
     pages = tuple(
@@ -219,6 +222,8 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     _keep_within(limits.memory)
     try:
         return _extract(asked["path"], asked["password"], asked["allow_repaired"], limits)
+    except ModuleNotFoundError as error:
+        return {"missing": error.name}
     except MemoryError:
         what = f"needs more than {limits.memory / 2**30:.2g} GiB of memory"
         return _refusal(what, "split it into parts, or print it to a new PDF and use that")

@@ -82,7 +82,7 @@ def split_blocks(
         raise ConfigurationError("hold_out: the book has too few paragraphs to hold a block of them out")
     wanted = len(found) // 2 if fold is None else fold
     if not 0 <= wanted < len(found):
-        raise ConfigurationError(f"hold_out: block {fold} does not exist; have 0 to {len(found) - 1}")
+        raise ConfigurationError(f"hold_out: block {wanted + 1} does not exist; have 1 to {len(found)}")
     return found[wanted]
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 from harness.metrics.function_words import FUNCTION_WORD_SET
 
@@ -104,16 +103,6 @@ def keyword_coverage(tokens: Sequence[str], keywords: Iterable[str]) -> float:
 def chi_square_1_quantile(probability: float) -> float:
     """The quantile of chi-square with one degree of freedom: the square of a two-sided normal quantile."""
     return NormalDist().inv_cdf((1 + probability) / 2) ** 2
-
-
-def keywords_state(keywords: Sequence[Keyword]) -> dict[str, Any]:
-    """JSON-able values from which ``keywords_from_state`` rebuilds the same keywords."""
-    return {"keywords": [asdict(keyword) for keyword in keywords]}
-
-
-def keywords_from_state(state: Mapping[str, Any]) -> tuple[Keyword, ...]:
-    """The inverse of ``keywords_state``."""
-    return tuple(Keyword(**fields) for fields in state["keywords"])
 
 
 def _count(documents: Sequence[Sequence[str]]) -> Counter[str]:

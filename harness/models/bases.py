@@ -19,11 +19,13 @@ from typing import Any
 
 from harness.errors import MissingPrerequisiteError, nearest
 from harness.models import gguf
+from harness.shelves import at_home, read_json
 from harness.text import digest
 
 EMBEDDED = "smollm2-135m-instruct"
 
 _HUB_NAME = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+_FETCH_AGAIN = "fetch the base again"
 _FETCHED = ("*.safetensors", "*.json", "*.txt", "*.jinja", "*.model")
 _NOT_FETCHED = ("original/*", "onnx/*", "*.bin.index.json")
 # What the model's behaviour hangs on. Read-me files, licences and training logs do not count.
@@ -63,7 +65,7 @@ def resolve_base(name: str, workspace: Path) -> Base:
         if not folder.is_dir():
             gguf.convert(gguf.find_embedded_gguf(), folder)
         return describe(name, folder, f"{gguf.WHEEL}=={gguf.WHEEL_VERSION}", shelf)
-    for folder in (workspace / Path(name).expanduser(), shelf / name):
+    for folder in (workspace / at_home(name), shelf / name):
         if folder.is_dir():
             return describe(name, folder, "local", shelf)
     hub = _HUB_NAME.fullmatch(name)
@@ -151,7 +153,10 @@ def _fault(folder: Path) -> str:
         return "the folder has no config.json"
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        weight_map = read_json(index, _FETCH_AGAIN).get("weight_map")
+        if not isinstance(weight_map, dict):
+            return f"{index.name} is damaged"
+        shards = set(map(str, weight_map.values()))
         absent = sorted(shard for shard in shards if not (folder / shard).is_file())
         if absent:
             return f"{len(absent)} of {len(shards)} weight files are missing, {absent[0]} first"
@@ -198,7 +203,7 @@ def _template_digest(folder: Path) -> str:
     else:
         for file in ("chat_template.json", "tokenizer_config.json"):
             if not template and (folder / file).is_file():
-                template = json.loads((folder / file).read_text(encoding="utf-8")).get("chat_template") or ""
+                template = read_json(folder / file, _FETCH_AGAIN).get("chat_template") or ""
     return digest(template) if template else ""
 
 

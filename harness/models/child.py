@@ -19,7 +19,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from harness.errors import StylobenchError
+from harness.errors import (
+    EXIT_CONFIGURATION,
+    EXIT_MISSING,
+    ConfigurationError,
+    MissingPrerequisiteError,
+    StylobenchError,
+)
+from harness.shelves import python_path
 from harness.types import Decoding, Generation, GenerationRequest, Likelihood, LikelihoodRequest
 
 
@@ -27,16 +34,16 @@ class ChildModel:
     """The ``Model`` Protocol, carried out by ``HFModel`` in another process."""
 
     def __init__(self, path: Path, dtype: str, interpreter: Path | None = None) -> None:
-        here = str(Path(__file__).resolve().parents[2])
-        paths = [here, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         self._child = subprocess.Popen(
             [interpreter or sys.executable, "-m", "harness.models.child", str(path), dtype],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
+            # Ctrl-C is for the harness: it closes the pipe, and the child ends by itself.
+            start_new_session=True,
             env={"OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false"}
             | os.environ
-            | {"PYTHONPATH": os.pathsep.join(paths)},
+            | {"PYTHONPATH": python_path()},
         )
         self.engine = str(self._receive())
 
@@ -91,7 +98,8 @@ class ChildModel:
             )
         answer = json.loads(line)
         if "error" in answer:
-            raise StylobenchError(str(answer["error"]))
+            kinds = {EXIT_CONFIGURATION: ConfigurationError, EXIT_MISSING: MissingPrerequisiteError}
+            raise kinds.get(answer["code"], StylobenchError)(str(answer["error"]))
         return answer["result"]
 
 
@@ -106,7 +114,7 @@ def serve(path: Path, dtype: str, requests: TextIO, answers: TextIO) -> None:
     try:
         model = HFModel(path, dtype)
     except StylobenchError as error:
-        say(error=str(error))
+        say(error=str(error), code=error.exit_code)
         return
     say(result=model.engine)
     for line in requests:
@@ -114,7 +122,7 @@ def serve(path: Path, dtype: str, requests: TextIO, answers: TextIO) -> None:
         try:
             say(result=_carry_out(model, asked))
         except StylobenchError as error:
-            say(error=str(error))
+            say(error=str(error), code=error.exit_code)
 
 
 def _carry_out(model: Any, asked: dict[str, Any]) -> Any:

@@ -41,9 +41,14 @@ class HFModel:
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.engine = f"transformers/{dtype}/{self.device.partition(':')[0]}"
         self.tokenizer = load_tokenizer(path)
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            path, dtype=getattr(torch, dtype), use_safetensors=True
-        )
+        try:
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                path, dtype=getattr(torch, dtype), use_safetensors=True
+            )
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # transformers raises whatever its parsers do
+            raise damaged(f"base {path.name}: the weights", error) from None
         self._model: Any = model.to(self.device).eval()
         self._names: dict[Path, str] = {}
         self._wearing: Path | None = None
@@ -78,12 +83,21 @@ class HFModel:
                 raise MissingPrerequisiteError(
                     f"adapter {adapter.name}: {needed} is not in {adapter}; train again"
                 )
-        if self._names:
-            self._model.load_adapter(str(adapter), adapter_name=name)
-        else:
-            from peft import PeftModel
+        try:
+            if self._names:
+                self._model.load_adapter(str(adapter), adapter_name=name)
+            else:
+                from peft import PeftModel
 
-            self._model = PeftModel.from_pretrained(self._model, str(adapter), adapter_name=name).eval()
+                self._model = PeftModel.from_pretrained(self._model, str(adapter), adapter_name=name).eval()
+        except self._torch.OutOfMemoryError:
+            raise
+        except ImportError:
+            raise MissingPrerequisiteError(
+                "wearing an adapter needs peft: pip install 'stylobench[hf]'"
+            ) from None
+        except Exception as error:  # peft raises whatever its parsers do
+            raise damaged(f"adapter {adapter}:", error) from None
         self._names[adapter] = name
 
     def _active(self) -> Any:
@@ -256,7 +270,16 @@ def load_tokenizer(path: Path) -> Any:
         raise MissingPrerequisiteError(
             "rendering prompts needs transformers: pip install 'stylobench[hf]'"
         ) from None
-    tokenizer = AutoTokenizer.from_pretrained(str(path), padding_side="left")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(path), padding_side="left")
+    except Exception as error:  # transformers raises whatever its parsers do
+        raise damaged(f"base {path.name}: config or tokenizer", error) from None
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def damaged(what: str, error: Exception) -> MissingPrerequisiteError:
+    """What a library said of a file it could not read, as one line."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return MissingPrerequisiteError(f"{what} cannot be read ({reason}); fetch it again")

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, MissingPrerequisiteError, StylobenchError, nearest
+from harness.shelves import python_path
 from harness.text import digest
 from harness.training.checkpoints import write_json
 
@@ -182,13 +183,11 @@ def _environment() -> dict[str, str]:
     The trainer stops when the parent with that id is gone, even where it was killed outright.
     """
     defaults = {"OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    fixed = {"STYLOBENCH_PARENT": str(os.getpid()), "PYTHONUNBUFFERED": "1"}
-    here = Path(__file__).resolve().parents[2]
-    if here.name not in ("site-packages", "dist-packages"):
-        # A trainer run from a checkout reads this package, not an older install. Installed packages are
-        # never handed on: the child's interpreter may be another one, with versions of its own.
-        paths = [str(here), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-        fixed["PYTHONPATH"] = os.pathsep.join(paths)
+    fixed = {
+        "STYLOBENCH_PARENT": str(os.getpid()),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": python_path(),
+    }
     return defaults | dict(os.environ) | fixed
 
 

@@ -2,7 +2,7 @@
 
     completion   user: Continue this passage: <first sentence>    assistant: the rest, word for word
     qa           user: <question>                                 assistant: the passage, word for word
-    scene        user: Write a scene of <genre>. <task>           assistant: the passage, word for word
+    scene        user: <instruction to write it>                  assistant: the passage, word for word
 
 What the assistant says is always the author's own. ``continuation_prompt`` and ``split_first_sentence`` are
 also how benchmark prompts are worded: a model is asked what it was trained to answer.
@@ -22,7 +22,6 @@ from harness.types import Passage
 Style = Literal["completion", "qa", "scene"]
 
 CONTINUATION = "Continue this passage:\n\n{first_sentence}"
-SCENE = "Write a scene of {genre}. {task}"
 
 
 class Opening(NamedTuple):
@@ -89,17 +88,6 @@ def asked_messages(system: str, asked: str, passage: str) -> list[Message]:
     if not asked.strip() or not passage.strip():
         raise ConfigurationError("an example needs a question and a passage, and one of them is empty")
     return conversation(system, asked.strip(), passage.strip())
-
-
-def scene_instruction(genre: str, task: str) -> str:
-    """What the user says for a scene: the kind of writing, then what is to happen in it.
-
-    >>> scene_instruction("a detective story", "Father Brown finds the sapphire cross")
-    'Write a scene of a detective story. Father Brown finds the sapphire cross.'
-    """
-    told = task.strip()
-    told += "" if told[-1:] in (".", "!", "?") else "."
-    return SCENE.format(genre=genre.strip().rstrip("."), task=told)
 
 
 def split_first_sentence(passage: str) -> Opening:

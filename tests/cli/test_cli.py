@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -19,10 +20,11 @@ from scripted_bench import copy_workspace, finished_workspace
 
 from harness.bench import warehouse
 from harness.cli import invoke
-from harness.cli.compare import exit_code, outcomes, print_comparison
+from harness.cli.compare import outcomes, print_comparison
 from harness.cli.output import markdown, minutes, text_of
-from harness.compare import Comparison, Pair
+from harness.compare import Comparison, exit_code
 from harness.errors import ConfigurationError
+from harness.pairing import Pair
 from harness.types import Gate, Interval, Outcome, Verdict
 
 SIDES = ("--baseline", "marlow@1", "--candidate", "marlow@2")
@@ -229,7 +231,7 @@ def comparison(outcomes: Sequence[Outcome] = ("same",), gates: Sequence[str] = (
     ],
 )
 def test_what_a_comparison_exits_with(found: Comparison, fail_on: str, code: int) -> None:
-    assert exit_code(found, outcomes(fail_on)) == code
+    assert exit_code(found.verdicts, found.gates, outcomes(fail_on)) == code
 
 
 def test_an_outcome_nobody_knows(shell: Shell) -> None:
@@ -251,6 +253,19 @@ def test_0_and_3_through_the_command_line(own: Shell) -> None:
     assert said.code == 3
     assert said.out.startswith("The candidate got worse on bits per byte on unseen prose.")
     assert own("compare", *SIDES, "--fail-on", "FAIL").code == 0
+
+
+def test_variants_named_like_a_corpus_need_no_suite(shell: Shell) -> None:
+    by_corpus = shell("compare", *SIDES)
+    by_name = shell("compare", "--baseline", "small@1", "--candidate", "small@2")
+    assert (by_name.code, by_name.err, by_name.out) == (by_corpus.code, "", by_corpus.out)
+
+
+def test_a_reference_tells_how_well_its_classifiers_know_the_author(shell: Shell) -> None:
+    lines = shell("reference", "marlow").out.splitlines()
+    for twin in ("plain", "masked"):
+        (line,) = (line for line in lines if line.split()[:1] == [twin])
+        assert re.search(r"AUC [01]\.\d\d, Brier 0\.\d\d, c@1 [01]\.\d\d: ", line)
 
 
 def test_2_what_was_typed_cannot_be_used(shell: Shell) -> None:

@@ -68,3 +68,28 @@ def test_mojibake_is_mended_and_clean_text_is_not_touched(tmp_path: Path) -> Non
     assert read_book(path).pages[0].lines == (clean, "Le café est fermé.")
     path.write_text(clean, encoding="utf-8")
     assert read_book(path).pages[0].lines == (clean,)
+
+
+def test_a_name_with_brackets_is_a_name_first(tmp_path: Path) -> None:
+    (tmp_path / "a[1].txt").write_text("x")
+    assert find_books(["a[1].txt"], tmp_path) == [tmp_path / "a[1].txt"]
+
+
+@pytest.mark.parametrize("name", ["a\nb.txt", "a\x1b[31m.txt"])
+def test_a_name_that_cannot_be_printed_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("x")
+    with pytest.raises(ConfigurationError, match="rename this file") as caught:
+        find_books(["*.txt"], tmp_path)
+    assert str(caught.value).isprintable()
+
+
+def test_a_folder_named_like_a_book_is_not_offered_as_one(tmp_path: Path) -> None:
+    (tmp_path / "x.pdf").mkdir()
+    with pytest.raises(ConfigurationError) as caught:
+        find_books(["x.pdf"], tmp_path)
+    assert str(caught.value) == "no book matches 'x.pdf'"
+
+
+def test_a_home_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="~nobody-here/x: there is no such home"):
+        find_books(["~nobody-here/x"], tmp_path)

@@ -143,3 +143,31 @@ def test_a_zip_that_is_no_book_and_a_missing_document(tmp_path: Path) -> None:
     (tmp_path / "b.epub").write_bytes(raw[: len(raw) // 2])
     with pytest.raises(BookError, match="damaged"):
         read_book(tmp_path / "b.epub")
+
+
+def test_whatever_byte_is_wrong_the_book_is_read_or_refused(tmp_path: Path) -> None:
+    whole = _epub(tmp_path / "whole.epub").read_bytes()
+    path = tmp_path / "bent.epub"
+    refused = 0
+    for place in range(0, len(whole), 29):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:
+            read_book(path)
+        except BookError:
+            refused += 1
+    assert refused > 10
+
+
+@pytest.mark.parametrize("name", ["META-INF/container.xml", "OEBPS/book.opf"])
+def test_a_part_that_is_no_xml_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "x.epub"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("META-INF/container.xml", "" if name.startswith("META") else CONTAINER)
+        archive.writestr("OEBPS/book.opf", "")
+    with pytest.raises(BookError, match="is not XML"):
+        read_book(path)
+
+
+def test_a_link_that_is_no_address_is_a_missing_document(tmp_path: Path) -> None:
+    book = read_book(_epub(tmp_path / "x.epub", nav=NAV.replace("one.xhtml#ships", "http://[bad")))
+    assert "Of Ships" not in [title for _, title in book.chapters]

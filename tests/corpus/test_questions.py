@@ -18,8 +18,8 @@ from harness.corpus.questions import (
     checked_prompt,
     fill,
 )
+from harness.cutting import question_about
 from harness.errors import ConfigurationError, IncompleteError
-from harness.reference import question_about
 from harness.text import count_words, digest, words
 from harness.types import Passage
 

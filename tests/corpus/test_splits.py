@@ -173,7 +173,7 @@ def test_what_cannot_be_split_says_so() -> None:
     book = _book([[20]] * 10)
     with pytest.raises(ConfigurationError, match="too few paragraphs"):
         split_blocks(book[:1], share=0.1)
-    with pytest.raises(ConfigurationError, match="block 10 does not exist; have 0 to 9"):
+    with pytest.raises(ConfigurationError, match="block 11 does not exist; have 1 to 10"):
         split_blocks(book, share=0.1, fold=10)
     with pytest.raises(ValueError, match=r"at most \.5"):
         split_blocks(book, share=0.6)

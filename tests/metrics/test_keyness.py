@@ -1,4 +1,3 @@
-import json
 import math
 
 import pytest
@@ -44,12 +43,6 @@ def test_keywords_need_count_range_and_keyness() -> None:
     assert (found[0].count, found[0].documents) == (8, 8)
     assert keyness.characteristic_keywords(target, []) == ()
     assert keyness.characteristic_keywords(target, background, n=0) == ()
-
-
-def test_keywords_survive_json() -> None:
-    keywords = (keyness.Keyword("strenuous", 8, 8, 31.25, 4.5),)
-    state = json.loads(json.dumps(keyness.keywords_state(keywords)))
-    assert keyness.keywords_from_state(state) == keywords
 
 
 def test_stuffing_raises_density_but_not_coverage() -> None:

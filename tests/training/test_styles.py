@@ -14,7 +14,6 @@ from harness.training.styles import (
     completion_messages,
     drafts,
     messages_of,
-    scene_instruction,
 )
 from harness.types import Passage, Split
 
@@ -44,11 +43,6 @@ def test_a_question_is_answered_by_the_passage_word_for_word() -> None:
 def test_nothing_asked_or_nothing_answered_is_refused(asked: str, answer: str) -> None:
     with pytest.raises(ConfigurationError, match="empty"):
         asked_messages("", asked, answer)
-
-
-def test_a_scene_tells_genre_and_task() -> None:
-    wanted = "Write a scene of a ghost story. Who is at the door?"
-    assert scene_instruction("a ghost story. ", " Who is at the door?") == wanted
 
 
 NUMBERS = st.lists(st.integers(0, 40), unique=True, min_size=1, max_size=12)

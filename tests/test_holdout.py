@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from small_author import CORPUS, NAME, PILOT, prose
+
+from harness import reference as references
+from harness.corpora import passages_of
+from harness.corpus.leakage import shared_ngrams
+from harness.corpus.prose import Paragraph
+from harness.corpusfile import read_author
+from harness.errors import ConfigurationError
+from harness.holdout import held_out, parse_hold_out
+from harness.prepare import prepare
+from harness.store import Run, Store
+from harness.text import words
+
+
+def _paragraph(page: int, place: int, role: str = "body") -> Paragraph:
+    text = " ".join(
+        f"w{'abcdefghij'[place % 10]}{'abcdefghij'[page % 10]}{'abcdefghij'[n % 10]}" for n in range(60)
+    )
+    return Paragraph("b", page, role, f"chapter {page // 5}", f"{text} {role} {page} {place}.")
+
+
+BODY = [_paragraph(page, place) for page in range(1, 41) for place in range(3)]
+
+
+@pytest.mark.parametrize(("text", "book", "block"), [("a.pdf", "a.pdf", None), ("a#b.pdf#3", "a#b.pdf", 3)])
+def test_a_block_is_named_after_the_last_mark(text: str, book: str, block: int | None) -> None:
+    assert parse_hold_out(text) == (book, block)
+
+
+@pytest.mark.parametrize("text", ["a.pdf#", "a.pdf#x", "a.pdf#0", "a.pdf#-1", "a.pdf#²"])
+def test_a_block_is_a_number_from_one(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="the number of a block, from 1"):
+        parse_hold_out(text)
+
+
+def test_a_whole_book_leaves_nothing_of_it_to_train_on() -> None:
+    assert held_out({"b": BODY}, "b", None).paragraphs == tuple(BODY)
+
+
+@pytest.mark.parametrize("block", [1, 2, 5])
+def test_body_text_is_held_out_or_guarded_or_trained_on_and_never_two_of_them(block: int) -> None:
+    away = held_out({"b": BODY}, "b", block)
+    before, after = away.runs(BODY)
+    kept = [*before, *away.partition.guard_before, *away.paragraphs, *away.partition.guard_after, *after]
+    assert sorted(kept, key=BODY.index) == BODY
+    assert set(before).isdisjoint(after)
+    assert away.paragraphs
+    if block > 1:
+        assert before
+        assert away.partition.guard_before
+
+
+def test_what_is_not_body_goes_with_the_page_it_stands_on() -> None:
+    index = [_paragraph(page, 9, "index") for page in range(1, 41)]
+    away = held_out({"b": BODY}, "b", 3)
+    before, after = away.runs(sorted([*BODY, *index], key=lambda p: p.page))
+    gone = {p.page for p in (*away.partition.guard, *away.paragraphs)}
+    pages = {p.page for p in (*before, *after) if p.role == "index"}
+    assert pages == set(range(1, 41)) - set(range(min(gone), max(gone) + 1))
+
+
+def test_a_block_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="block 99 does not exist; have 1 to"):
+        held_out({"b": BODY}, "b", 99)
+
+
+def test_an_author_with_one_book_can_be_prepared(small_author: Path, tmp_path: Path) -> None:
+    workspace = shutil.copytree(small_author, tmp_path / "copy")
+    shutil.rmtree(workspace / "results")
+    (workspace / "books" / "long.txt").write_text("\n\n".join(prose(PILOT, 9000, seed=5)))
+    one = CORPUS.replace("books/marlow/*", "books/long.txt").replace("harbours.txt", "long.txt#2")
+    one = one.replace("{from_held_out: 10, continuations: 10}", "{from_held_out: 2, continuations: 2}")
+    (workspace / "trainers" / "corpora" / f"{NAME}.yaml").write_text(one)
+    store = Store(workspace / "results" / "warehouse")
+    with Run(store, "prepare") as run:
+        prepare(NAME, read_author(NAME, workspace), workspace, run)
+    reference = references.load(NAME, workspace)
+    passages = passages_of(NAME, 2, store, workspace)
+    train = [p for p in passages if p.split in ("train", "validation")]
+    assert shared_ngrams(train, reference.heldout).shared == 0
+    assert len({p.ordinal for p in train}) == len(train)
+    n_train, n_held = (sum(len(words(p.text)) for p in side) for side in (train, reference.heldout))
+    assert n_train > 2 * n_held > 0

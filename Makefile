@@ -21,7 +21,7 @@ $(VENV)/.installed: requirements/cpu.txt pyproject.toml
 
 setup: $(VENV)/.installed  ## make .venv with everything pinned
 
-demo: setup  ## train two variants of a real model, benchmark them, write the report (15 minutes)
+demo: setup  ## train two variants of a real model, benchmark them, write the report (11 minutes)
 	$(BIN)/stylobench demo
 
 demo-quick: setup  ## the same with fewer steps and prompts (4 minutes)
@@ -32,7 +32,7 @@ check: setup  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: setup  ## the tests, offline (6 minutes)
+test: setup  ## the tests, offline (4 minutes)
 	$(BIN)/python -m pytest -m "not slow and not gpu"
 
 test-slow: setup  ## the slow tests: agreement with lm-eval

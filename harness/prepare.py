@@ -110,7 +110,7 @@ def prepare(
         if frozen.heldout_book != files.heldout.stem:
             raise ConfigurationError(
                 f"hold_out: the reference set of {name} holds out {frozen.heldout_book!r}, for good; "
-                "put it back, or start a corpus file of another name"
+                "name that book under hold_out, or start a corpus file of another name"
             )
     if frozen and all(built.values()):
         return [Built(found, True, _changed(found, files)) for found in built.values() if found]

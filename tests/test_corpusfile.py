@@ -55,6 +55,7 @@ def test_a_version_that_does_not_exist_lists_those_that_do(tmp_path: Path) -> No
     ("versions", "expected"),
     [
         (FIRST + "  3: {from: 1}\n", "marlow.yaml:4:1  versions: versions are numbered 1, 2, 3 ..."),
+        ("  {}\n", "marlow.yaml:4:1  versions: at least version 1 is needed"),
         ("  1: {from: 1}\n", "marlow.yaml:4:1  versions: version 1: from 1 is not an earlier version"),
         (
             FIRST + "  2: {from: 0}\n",

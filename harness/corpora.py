@@ -12,45 +12,59 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.asking import Asked, ask
-from harness.corpus.leakage import shared_ngrams
-from harness.corpus.near_duplicates import near_duplicates
+from harness.corpus.leakage import LeakageReport, shared_ngrams
+from harness.corpus.mixed_pages import page_roles
+from harness.corpus.near_duplicates import NearDuplicateReport, near_duplicates
+from harness.corpus.paid_pairs import IMPORTED
 from harness.corpus.passages import cut_passages
 from harness.corpus.prose import Paragraph, paragraphs
 from harness.corpus.roles import apply_overrides, label_pages
+from harness.corpus.splits import train_validation
 from harness.corpusfile import AuthorFile, Dose, Version
 from harness.errors import ConfigurationError
 from harness.holdout import HeldOut
 from harness.reference import Reference
 from harness.shelves import read_json
 from harness.store import Run, Store
-from harness.text import digest
 from harness.types import Book, LabelledPage, Passage
 
-_VALIDATION_BLOCK, _VALIDATION_EVERY = 8, 10
+
+@dataclass(frozen=True)
+class Cut:
+    """One version's passages before any question is asked, and what was left out to keep them honest.
+
+    ``used``: train and validation; ``pages``: book -> role -> pages.
+    """
+
+    used: tuple[Passage, ...]
+    leakage: LeakageReport
+    twins: NearDuplicateReport
+    pages: Mapping[str, Mapping[str, int]]
+
+    @property
+    def guard(self) -> tuple[Passage, ...]:
+        """Passages dropped because held-out text, or nearly that, stands in them."""
+        return tuple(in_split(p, "guard") for p in (*self.leakage.dropped, *self.twins.dropped))
 
 
-def build(
-    name: str,
-    number: int,
+def cut_version(
     author: AuthorFile,
+    number: int,
     books: Sequence[Book],
     heldout: Book,
     away: HeldOut,
-    identity: str,
-    reference: Reference,
-    workspace: Path,
-    run: Run,
-) -> dict[str, Any]:
-    """Cut one version of the train books, prove it honest, append it and write its manifest.
+    heldout_passages: Sequence[Passage],
+) -> Cut:
+    """The passages of one version, cleared of held-out text and parted into train and validation.
 
     Raises:
-        IncompleteError: some passages have no question yet; what was asked is kept, and nothing is built.
+        ConfigurationError: the version's dose cannot be reached, or a role set by hand is none.
     """
     version = author.resolve(number)
     labelled = {book.name: labelled_pages(book, author, version) for book in books}
@@ -59,21 +73,44 @@ def build(
         passage
         for book in books
         for passage in cut_runs(
-            trainable(book, labelled[book.name], roles, heldout, away), version.words, version.overlap
+            trainable(book, labelled[book.name], roles, heldout, away, author.language),
+            version.words,
+            version.overlap,
         )
     ]
-    leakage = shared_ngrams(cut, reference.heldout)
-    twins = near_duplicates(leakage.kept, reference.heldout)
-    kept = list(twins.kept)
-    if version.dose:
-        kept = dosed(kept, version.dose)
-    split = [in_split(passage, _train_or_validation(passage)) for passage in kept]
-    asked = None
+    leakage = shared_ngrams(cut, heldout_passages)
+    twins = near_duplicates(leakage.kept, heldout_passages)
+    kept = dosed(twins.kept, version.dose) if version.dose else twins.kept
+    sides = train_validation(kept)
+    validated = {passage.digest for passage in sides.validation}
+    used = tuple(in_split(p, "validation" if p.digest in validated else "train") for p in kept)
+    return Cut(used, leakage, twins, {title: _roles_of(pages) for title, pages in labelled.items()})
+
+
+def build(
+    name: str,
+    number: int,
+    author: AuthorFile,
+    cut: Cut,
+    sources: Sequence[Book],
+    identity: str,
+    reference: Reference,
+    workspace: Path,
+    run: Run,
+) -> dict[str, Any]:
+    """Ask about one version's passages, prove them honest, append them and write the manifest.
+
+    ``sources``: the author's books, the held-out one among them.
+
+    Raises:
+        IncompleteError: some passages have no question yet; what was asked is kept, and nothing is built.
+    """
+    version = author.resolve(number)
+    used, asked = cut.used, None
     if version.style != "completion":
-        asked = ask(split, version, reference, workspace, f"{name}@{number}")
-        split = list(asked.passages)
-    guard = [in_split(passage, "guard") for passage in (*leakage.dropped, *twins.dropped)]
-    rows = [*split, *guard, *reference.heldout]
+        asked = ask(used, version, reference, workspace, f"{name}@{number}")
+        used = _beside_validation(asked.passages)
+    rows = [*used, *cut.guard, *reference.heldout]
     run.append("passages", [_row(passage, name, number, identity) for passage in rows])
     run.append("questions", _question_rows(asked, name, number))
     manifest = {
@@ -83,19 +120,21 @@ def build(
         "style": version.style,
         "settings": settings_of(author, number),
         "parent": author.versions[number].from_,
-        "books": {book.name: book.sha256 for book in (*books, heldout)},
-        "heldout_book": heldout.name,
-        "pages": {title: _roles_of(pages) for title, pages in labelled.items()},
+        "books": {book.name: book.sha256 for book in sources},
+        "heldout_book": reference.heldout_book,
+        "heldout_block": reference.heldout_block,
+        "background": reference.background,
+        "pages": cut.pages,
         "passages": dict(Counter(passage.split for passage in rows)),
-        "words": sum(passage.n_words for passage in split),
-        "roles": dict(Counter(passage.role for passage in split)),
+        "words": sum(passage.n_words for passage in used),
+        "roles": dict(Counter(passage.role for passage in used)),
         "leakage": {
-            "shared_13grams": leakage.shared,
-            "dropped": len(leakage.dropped),
-            "examples": list(leakage.examples),
-            "left": shared_ngrams(split, reference.heldout).shared,
+            "shared_13grams": cut.leakage.shared,
+            "dropped": len(cut.leakage.dropped),
+            "examples": list(cut.leakage.examples),
+            "left": shared_ngrams(used, reference.heldout).shared,
         },
-        "near_duplicates": twins.facts(),
+        "near_duplicates": cut.twins.facts(),
         "questions": _question_facts(asked),
         "reference": reference.digest,
         "run": run.name,
@@ -108,11 +147,24 @@ def build(
     return manifest
 
 
+def _beside_validation(passages: Sequence[Passage]) -> tuple[Passage, ...]:
+    """Imported pairs whose answer quotes a validation passage go to its side."""
+    validation = [passage for passage in passages if passage.split == "validation"]
+    imported = [passage for passage in passages if passage.role == IMPORTED]
+    quoting = {passage.digest for passage in shared_ngrams(imported, validation).dropped}
+    return tuple(in_split(p, "validation") if p.digest in quoting else p for p in passages)
+
+
 def trainable(
-    book: Book, labelled: Sequence[LabelledPage], roles: set[str] | None, heldout: Book, away: HeldOut
+    book: Book,
+    labelled: Sequence[LabelledPage],
+    roles: set[str] | None,
+    heldout: Book,
+    away: HeldOut,
+    language: str,
 ) -> tuple[tuple[Paragraph, ...], ...]:
     """The runs of a book's paragraphs that may be trained on: two where a block of it is held out."""
-    found = paragraphs(labelled, roles, book.chapters)
+    found = paragraphs(labelled, roles, book.chapters, language)
     return away.runs(found) if book.name == heldout.name else (found,)
 
 
@@ -157,12 +209,6 @@ def dosed(passages: Sequence[Passage], dose: Dose) -> list[Passage]:
         )
     kept = {passage.digest for passage in rest[:n_rest]}
     return [p for p in passages if p.role == dose.role or p.digest in kept]
-
-
-def _train_or_validation(passage: Passage) -> str:
-    """Every tenth block of eight passages of a book is for validation: neighbours share words."""
-    block = digest(f"{passage.book}/{passage.ordinal // _VALIDATION_BLOCK}", 8)
-    return "validation" if int(block, 16) % _VALIDATION_EVERY == 0 else "train"
 
 
 # ── what was built ────────────────────────────────────────────────────────────────────────────────
@@ -247,4 +293,4 @@ def _question_facts(asked: Asked | None) -> dict[str, Any]:
 
 
 def _roles_of(pages: Sequence[LabelledPage]) -> dict[str, int]:
-    return dict(Counter(page.role for page in pages))
+    return dict(Counter(page_roles(pages).values()))

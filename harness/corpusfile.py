@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from harness import shelves, yamlfile
 from harness.errors import ConfigurationError
@@ -84,6 +84,8 @@ class Version(Strict):
 class VersionLine(Version):
     """One line under ``versions:`` as written; what it leaves out comes from the version it names."""
 
+    model_config = ConfigDict(populate_by_name=False)
+
     from_: int | None = Field(None, alias="from")
 
 
@@ -93,7 +95,8 @@ class AuthorFile(Strict):
     author: str = Field(min_length=1)
     books: tuple[str, ...]
     hold_out: str | None = None
-    others: tuple[str, ...] = Field(min_length=1)
+    others: tuple[str, ...] = ()
+    """Other authors' books; where there are none, former presidents stand in as the background."""
     prompts: Prompts = Prompts()
     passage_words: int = Field(150, ge=40)
     persona: str = Field("You write as {author}.", min_length=1)

@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 
 from harness import punkt
 from harness.errors import ConfigurationError
+from harness.fitted import Fitted
 from harness.metrics.attribution import AuthorshipClassifier
 from harness.metrics.delta import DeltaReference
 from harness.metrics.function_words import FUNCTION_WORD_SET
 from harness.metrics.keyness import characteristic_keywords
 from harness.metrics.order import OrderReference
 from harness.metrics.similarity import TfidfReference
-from harness.reference import Fitted
 from harness.text import count_words, digest, words
 from harness.training.examples import continuation_prompt, split_first_sentence
 from harness.types import Document, Passage, Prompt

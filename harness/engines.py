@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from harness.errors import ConfigurationError
 from harness.models import Model
 from harness.models.bases import Base
+from harness.models.parsers import Dialect, dialect_of
 from harness.shelves import interpreter
-from harness.training.chat import Message
+from harness.training.chat import Message, detect_turn, render
+from harness.training.templates import OWN, Template, check_options, known_options, source_of
 
 Loader = Callable[[Base, str], Model]
 """(base, dtype) -> a model, loaded."""
@@ -38,10 +43,42 @@ def engine_name(dtype: str, workspace: Path) -> str:
     return f"transformers/{dtype}/{device}"
 
 
-def renderer(base: Base) -> Callable[[list[Message]], str]:
-    """Messages -> prompt string by the base's own chat template, remembered per message list."""
+@dataclass(frozen=True)
+class Renderer:
+    """Messages -> prompt string by a base's chat template, or by the one given in its place.
+
+    ``dialect``: how what comes back is taken apart. ``lead``: what the model has to write itself before an
+    answer, an empty block of reasoning or the name of a channel; most templates have none.
+    """
+
+    tokenizer: Any
+    template: Template
+    dialect: Dialect
+    lead: str
+
+    def __call__(self, messages: list[Message]) -> str:
+        return render(self.tokenizer, messages, add_generation_prompt=True, template=self.template)
+
+
+def renderer(base: Base, template: Template = OWN, wished: Mapping[str, Any] | None = None) -> Renderer:
+    """The renderer of a base.
+
+    ``wished``: options for where ``template`` states nothing; those that the base's template does not know
+    are left out.
+
+    Raises:
+        ConfigurationError: the template does not know one of the options.
+        MissingPrerequisiteError: the tokenizer cannot be read.
+    """
     from harness.models.hf import load_tokenizer
-    from harness.training.chat import render
 
     tokenizer = load_tokenizer(base.path)
-    return lambda messages: render(tokenizer, messages, add_generation_prompt=True)
+    if not template.digest:
+        template = known_options(source_of(tokenizer, template), wished or {})
+    source = source_of(tokenizer, template)
+    check_options(source, template)
+    try:
+        lead = detect_turn(tokenizer, template).lead
+    except ConfigurationError:  # it cannot be trained on, and may be asked all the same
+        lead = ""
+    return Renderer(tokenizer, template, dialect_of(source), lead)

@@ -39,7 +39,7 @@ def reference(name: str | None = None, workspace: Path | None = None) -> Referen
     workspace = workspace or find_workspace()
     chosen = name or os.environ.get("STYLOBENCH_AUTHOR")
     if chosen is None:
-        have = sorted(p.parent.name for p in references.folder_of("", workspace).glob("*/reference.json"))
+        have = references.prepared_authors(workspace)
         if len(have) != 1:
             found = f"have {', '.join(have)}" if have else "run `stylobench prepare NAME` first"
             raise MissingPrerequisiteError(f"set STYLOBENCH_AUTHOR to a reference set; {found}")

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.fitted import Fitted
 from harness.metrics.attribution import AuthorshipClassifier
 from harness.metrics.keyness import keyword_coverage, keyword_density
 from harness.metrics.lexical import mattr, type_token_ratio
@@ -19,7 +20,7 @@ from harness.metrics.memorisation import is_copied
 from harness.metrics.profile import sentence_lengths
 from harness.metrics.relevance import question_rank
 from harness.metrics.validity import Validity, check_validity
-from harness.reference import Fitted, Reference
+from harness.reference import Reference
 from harness.text import complete, words
 from harness.types import Finish, Prompt, Score
 

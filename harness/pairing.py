@@ -7,6 +7,7 @@ seeds of one recipe on one corpus --> the spread that a difference has to exceed
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from harness import summaries
 from harness.errors import ConfigurationError
 from harness.plan import Ask
+from harness.recipe import completed
 from harness.summaries import Table
 from harness.types import Variant
 
@@ -51,13 +53,19 @@ def pair(baselines: Sequence[Variant], candidates: Sequence[Variant], *, by_reci
 
 def _recipe(variant: Variant) -> tuple[str, str]:
     """What pairs by: the recipe's settings without its corpus line, and the training seed."""
-    settings = {k: v for k, v in variant.record.get("settings", {}).items() if k not in ("corpus", "seeds")}
-    return (repr(sorted(settings.items(), key=lambda kv: kv[0])), str(variant.record.get("seed")))
+    settings = {k: v for k, v in _settings(variant).items() if k not in ("corpus", "seeds")}
+    return (repr(sorted(_flat(settings).items())), str(variant.record.get("seed")))
+
+
+def _settings(variant: Variant) -> dict[str, Any]:
+    """The recipe's settings; keys that came after it was trained have their defaults."""
+    settings = variant.record.get("settings", {})
+    return completed(settings) if settings else {}
 
 
 def _differences(baseline: Variant, candidate: Variant) -> tuple[str, ...]:
     """Settings that differ besides the corpus: then the comparison is not about the data."""
-    one, other = (_flat(v.record.get("settings", {})) for v in (baseline, candidate))
+    one, other = (_flat(_settings(v)) for v in (baseline, candidate))
     keys = sorted((set(one) | set(other)) - {"corpus"}) if one and other else []
     changed = [f"{key} {one.get(key)} -> {other.get(key)}" for key in keys if one.get(key) != other.get(key)]
     if one and other and baseline.record.get("seed") != candidate.record.get("seed"):
@@ -75,14 +83,46 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+@dataclass(frozen=True)
+class Family:
+    """Variants that differ by training seed only: one recipe on one corpus. ``name`` is what they share."""
+
+    name: str
+    variants: tuple[Variant, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The training seeds, in the order of the variants; without those whose record names none."""
+        return tuple(int(v.record["seed"]) for v in self.variants if v.record.get("seed") is not None)
+
+
+def families(variants: Sequence[Variant]) -> list[Family]:
+    """The variants with siblings by seed brought together, in the order of each family's first member.
+
+    What was not trained here, and what has no sibling, is a family of one under its own name.
+    """
+    groups: dict[tuple[str, ...], list[Variant]] = {}
+    for v in variants:
+        trained = v.kind == "adapter" and "seed" in v.record
+        corpus, limited = f"{v.corpus}@{v.version}", str(v.record.get("limited", ""))
+        key = (v.base, corpus, limited, _recipe(v)[0]) if trained else (v.name,)
+        groups.setdefault(key, []).append(v)
+    return [Family(_shared_name(group), tuple(group)) for group in groups.values()]
+
+
+def _shared_name(group: Sequence[Variant]) -> str:
+    """``small@2`` for ``small@2`` and ``small@2+seed2``; the first name where they share none."""
+    if len(group) == 1:
+        return group[0].name
+    plain = {re.sub(r"\+seed-?\d+(?=\+|$)", "", v.name) for v in group}
+    return plain.pop() if len(plain) == 1 else group[0].name
+
+
 def seed_spreads(table: Table, variants: Sequence[Variant], asked: Ask) -> dict[str, float]:
     """Metric -> largest difference between training seeds of one recipe on one corpus, where known."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for v in variants:
-        if v.kind == "adapter":
-            groups.setdefault((f"{v.corpus}@{v.version}", _recipe(v)[0]), []).append(v.name)
     spreads: dict[str, float] = {}
-    for names in groups.values():
+    for family in families(variants):
+        names = [v.name for v in family.variants]
         for metric in asked.suite.primaries:
             means = [
                 s.value

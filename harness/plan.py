@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from harness.decodings import top_k_of
+from harness.models.parsers import Dialect
 from harness.reference import Reference
 from harness.suite import Suite
 from harness.taskfile import Task
@@ -52,12 +54,13 @@ Job = TypeVar("Job", AnswerJob, LikelihoodJob)
 
 @dataclass(frozen=True)
 class VariantPlan:
-    """All batches of one variant, and the keys already stored."""
+    """All batches of one variant, the keys already stored, and how its answers are taken apart."""
 
     variant: Variant
     answers: tuple[tuple[AnswerJob, ...], ...]
     likelihoods: tuple[tuple[LikelihoodJob, ...], ...]
     stored: frozenset[str]
+    dialect: Dialect = "plain"
 
     @property
     def missing_answers(self) -> list[list[AnswerJob]]:
@@ -141,8 +144,14 @@ def plan_variant(
     engine: str,
     render: Callable[[list[Message]], str],
     stored: Iterable[str],
+    *,
+    dialect: Dialect = "plain",
+    lead: str = "",
 ) -> VariantPlan:
-    """Every request of a variant, batched by length; ``render`` turns messages into the prompt string."""
+    """Every request of a variant, batched by length; ``render`` turns messages into the prompt string.
+
+    ``lead``: what the model would write itself before a text in the template (see ``engines.Renderer``).
+    """
     decoding, suite = asked.suite.decode(), asked.suite
     jobs = []
     for prompt in asked.prompts:
@@ -154,7 +163,7 @@ def plan_variant(
     jobs.sort(key=lambda job: (-len(job.request.rendered), job.prompt.id, job.sample))
     scored = []
     if not void_likelihoods(variant):
-        template = render(conversation(asked.system, IN_TEMPLATE_REQUEST))
+        template = render(conversation(asked.system, IN_TEMPLATE_REQUEST)) + lead
         for document in asked.documents:
             contexts = {"raw": "", "in_template": template} if document.set == "heldout" else {"raw": ""}
             for context, prefix in contexts.items():
@@ -170,6 +179,7 @@ def plan_variant(
         answers=_batches(jobs, suite.batch),
         likelihoods=_batches(scored, suite.batch),
         stored=frozenset(stored),
+        dialect=dialect,
     )
 
 
@@ -187,6 +197,7 @@ def void_likelihoods(variant: Variant) -> str:
 def answer_key(variant: str, rendered: str, decoding: Decoding, sample: int, engine: str) -> str:
     """sha256 over everything that may change an answer; two different requests never share it."""
     drawn = [decoding.temperature, decoding.top_p, decoding.max_tokens, decoding.seed]
+    drawn += [top_k_of(decoding)] if top_k_of(decoding) else []
     return digest(["answer", variant, rendered, drawn, sample, engine])
 
 

@@ -7,38 +7,38 @@ books --read--> pages --roles--> paragraphs --cut--> passages
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import cutting, shelves
+from harness import cutting, freezing
 from harness import reference as references
+from harness.asking import check
 from harness.corpora import (
     build,
     cut_runs,
+    cut_version,
     find_manifest,
     in_split,
     labelled_pages,
     settings_of,
     trainable,
 )
-from harness.corpus.books import find_books, read_book
-from harness.corpus.choices import Choice, choices
 from harness.corpus.leakage import shared_ngrams
+from harness.corpus.near_duplicates import near_duplicates
 from harness.corpus.prose import Paragraph, paragraphs
 from harness.corpusfile import AuthorFile
-from harness.errors import ConfigurationError, nearest
-from harness.holdout import HeldOut, held_out, parse_hold_out
+from harness.errors import ConfigurationError
+from harness.holdout import HeldOut, held_out
+from harness.library import Files, Kept, Library, check_pages, file_digest, find_files, read_library
 from harness.margins import margins_of
 from harness.reference import Reference
 from harness.store import Run
 from harness.text import digest
 from harness.types import Book, Passage
 
-BUILDER = 1
+BUILDER = 2
 """Raised when the way books become passages changes, so that old corpora are not taken for new ones."""
 
 
@@ -55,32 +55,6 @@ class Built:
     changed: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Files:
-    """Which files a corpus file means: train books, the held-out one, and other authors' by name."""
-
-    train: tuple[Path, ...]
-    heldout: Path
-    others: Mapping[str, tuple[Path, ...]]
-    block: int | None = None
-    """Which block of the held-out book is held out, from 1; None for the whole book."""
-
-    def digest(self) -> str:
-        """Content digest of every file, without opening one as a book."""
-        others = {name: [file_digest(path) for path in paths] for name, paths in self.others.items()}
-        held = [file_digest(self.heldout), *([self.block] if self.block is not None else [])]
-        return digest([[file_digest(path) for path in self.train], *held, others], 32)
-
-
-@dataclass(frozen=True)
-class Library:
-    """The same, read."""
-
-    train: tuple[Book, ...]
-    heldout: Book
-    others: Mapping[str, tuple[Book, ...]]
-
-
 def prepare(
     name: str,
     author: AuthorFile,
@@ -89,14 +63,19 @@ def prepare(
     password: str | None = None,
     allow_repaired: bool = False,
     say: Callable[[str], None] = lambda doing: None,
+    only: int | None = None,
 ) -> list[Built]:
     """Build what is missing of an author's reference set and corpus versions; ``say`` hears what is done.
 
+    ``only``: the one version that is wanted; all of them by default.
+
     Raises:
         BookError: a book cannot be read; nothing was written.
-        ConfigurationError: a version that is built was edited.
+        ConfigurationError: a version that is built was edited, or there is no such version.
     """
-    files = find_files(author, workspace)
+    wanted = sorted(author.versions) if only is None else [only]
+    if only is not None:
+        author.resolve(only)
     built = {number: find_manifest(name, number, workspace) for number in sorted(author.versions)}
     for number, manifest in built.items():
         if manifest and manifest["settings"] != settings_of(author, number):
@@ -104,110 +83,59 @@ def prepare(
                 f"{name}@{number} is built and can no longer change; "
                 f"put its settings back and add version {max(built) + 1} to trainers/corpora/{name}.yaml"
             )
-    frozen = None
-    if (references.folder_of(name, workspace) / "reference.json").is_file():
-        frozen = references.load(name, workspace)
-        if frozen.heldout_book != files.heldout.stem:
-            raise ConfigurationError(
-                f"hold_out: the reference set of {name} holds out {frozen.heldout_book!r}, for good; "
-                "name that book under hold_out, or start a corpus file of another name"
-            )
-    if frozen and all(built.values()):
-        return [Built(found, True, _changed(found, files)) for found in built.values() if found]
+    frozen = find_reference(name, workspace)
+    files = find_files(author, workspace, kept_by(frozen))
+    present = [Built(found, True, _changed(found, files)) for number in wanted if (found := built[number])]
+    if frozen and len(present) == len(wanted):
+        return present
+    # A version that is built may name a book that is gone since: its line can no longer change.
+    known = {*files.own, *(book for old in built.values() if old for book in old["books"])}
+    check_pages(name, author, sorted(known), workspace)
+    missing = [number for number in wanted if not built[number]]
+    for number in missing:
+        check(author.resolve(number), workspace, f"{name}@{number}")
     say(f"reading {len(files.train) + 1 + sum(map(len, files.others.values()))} books")
     library = read_library(files, password, allow_repaired)
-    away = what_is_away(library, author, files.block)
+    away = what_is_away(library, author)
+    say("cutting passages")
+    heldout = frozen.heldout if frozen else heldout_passages(author, away)
+    # All versions are cut before anything is frozen: a dose that cannot be reached leaves nothing behind.
+    cuts = {n: cut_version(author, n, library.train, library.heldout, away, heldout) for n in missing}
     reference = frozen
     if reference is None:
         say("cutting the reference set")
         reference = cut_reference(name, author, library, away, workspace)
-    results = []
-    for number, manifest in built.items():
-        if manifest:
-            results.append(Built(manifest, True, _changed(manifest, files)))
-        else:
-            say(f"building {name}@{number}")
-            identity = _identity(author, number, files)
-            made = build(
-                name,
-                number,
-                author,
-                library.train,
-                library.heldout,
-                away,
-                identity,
-                reference,
-                workspace,
-                run,
-            )
-            results.append(Built(made, False, ()))
-    return results
+    made = []
+    for number, cut in cuts.items():
+        say(f"building {name}@{number}")
+        sources = (*library.train, library.heldout)
+        identity = _identity(author, number, files)
+        manifest = build(name, number, author, cut, sources, identity, reference, workspace, run)
+        made.append(Built(manifest, False, ()))
+    return sorted([*present, *made], key=lambda each: int(each.manifest["version"]))
 
 
-def find_files(author: AuthorFile, workspace: Path) -> Files:
-    """The files behind a corpus file, the held-out book apart.
-
-    Raises:
-        ConfigurationError: no book matches, two have one name, or ``hold_out`` names none or the only one.
-    """
-    found = find_books(list(author.books), workspace)
-    twins = [stem for stem, n in Counter(path.stem for path in found).items() if n > 1]
-    if twins:
-        raise ConfigurationError(f"books: two files are called {twins[0]!r}; a book is known by its name")
-    books = {path.name: path for path in found}
-    if author.hold_out is None and len(books) < 3:
-        raise ConfigurationError(
-            "hold_out: name the book to hold out, or BOOK#N for a block of it (fewer than three books are "
-            "here; `stylobench prepare NAME --plan` lists the blocks)"
-        )
-    named = parse_hold_out(author.hold_out) if author.hold_out else None
-    if named and named.book not in books:
-        raise ConfigurationError(f"hold_out: {named.book} is not among the books{nearest(named.book, books)}")
-    by_size = sorted(books.values(), key=lambda path: (path.stat().st_size, path.name))
-    heldout = books[named.book] if named else by_size[len(by_size) // 2]
-    block = named.block if named else None
-    others: dict[str, list[Path]] = {}
-    for path in find_books(list(author.others), workspace):
-        others.setdefault(shelves.safe_name(path.parent.name.lower(), "other author"), []).append(path)
-    train = tuple(path for path in books.values() if block is not None or path != heldout)
-    if not train:
-        raise ConfigurationError(
-            f"books: {heldout.name} is held out, and there is no other to train on; hold out a block of it: "
-            f"{heldout.name}#1"
-        )
-    return Files(train, heldout, {name: tuple(paths) for name, paths in sorted(others.items())}, block)
+def find_reference(name: str, workspace: Path) -> Reference | None:
+    """The author's frozen reference set, or None before the first ``prepare``."""
+    there = (references.folder_of(name, workspace) / "reference.json").is_file()
+    return references.load(name, workspace) if there else None
 
 
-def read_library(files: Files, password: str | None = None, allow_repaired: bool = False) -> Library:
-    """Every book of a corpus, read; ``allow_repaired`` takes damaged or sparse PDFs as they are.
-
-    Raises:
-        BookError: one cannot be read; file, page and remedy are named.
-    """
-
-    def read(path: Path) -> Book:
-        return read_book(path, password, allow_repaired=allow_repaired)
-
-    return Library(
-        train=tuple(map(read, files.train)),
-        heldout=read(files.heldout),
-        others={name: tuple(map(read, paths)) for name, paths in files.others.items()},
-    )
+def kept_by(frozen: Reference | None) -> Kept | None:
+    """What a reference set holds out."""
+    return Kept(frozen.heldout_book, frozen.heldout_block) if frozen else None
 
 
-def held_out_choices(
-    author: AuthorFile, workspace: Path, password: str | None = None, allow_repaired: bool = False
-) -> tuple[Choice, ...]:
-    """Everything of the author's that could be held out; reads the books and writes nothing."""
-    found = find_books(list(author.books), workspace)
-    books = [read_book(path, password, allow_repaired=allow_repaired) for path in found]
-    return choices({book.name: _body(book, author) for book in books})
-
-
-def what_is_away(library: Library, author: AuthorFile, block: int | None) -> HeldOut:
+def what_is_away(library: Library, author: AuthorFile) -> HeldOut:
     """The held-out part of the author's body text."""
-    books = (library.heldout,) if block is None else library.train
-    return held_out({book.name: _body(book, author) for book in books}, library.heldout.name, block)
+    books = (library.heldout,) if library.block is None else library.train
+    bodies = {book.name: body(book, author) for book in books}
+    return held_out(bodies, library.heldout.name, library.block)
+
+
+def heldout_passages(author: AuthorFile, away: HeldOut) -> tuple[Passage, ...]:
+    """The held-out text as passages of the reference set."""
+    return _whole([away.paragraphs], author.passage_words, "heldout")
 
 
 # ── the reference set ─────────────────────────────────────────────────────────────────────────────
@@ -217,24 +145,23 @@ def cut_reference(
     name: str, author: AuthorFile, library: Library, away: HeldOut, workspace: Path
 ) -> Reference:
     """The author's reference set, cut now and frozen."""
+    freezing.check_absent(name, workspace)
     size = author.passage_words
     heldout = _whole([away.paragraphs], size, "heldout")
-    others = {
-        key: tuple(p for book in books for p in _whole([_body(book, author)], size, "train"))
-        for key, books in library.others.items()
-    }
+    others = cut_others(library.others, author, size)
     everything = [
         passage
         for book in library.train
         for passage in _whole(
-            trainable(book, labelled_pages(book, author), {"body"}, library.heldout, away), size, "train"
+            trainable(book, labelled_pages(book, author), {"body"}, library.heldout, away, author.language),
+            size,
+            "train",
         )
     ]
-    train = tuple(shared_ngrams(everything, heldout).kept)
+    train = near_duplicates(shared_ngrams(everything, heldout).kept, heldout).kept
     fitted = cutting.fit(train, others)
     prompts = cutting.cut_prompts(heldout, author.prompts.continuations, author.prompts.from_held_out)
     documents = cutting.cut_documents(heldout, train, others)
-    seen = [*train, *(passage for passages in others.values() for passage in passages)]
     draft = Reference(
         name=name,
         author=author.author,
@@ -247,14 +174,30 @@ def cut_reference(
         others=others,
         prompts=tuple(prompts),
         documents=tuple(documents),
-        digest=references.content_digest(prompts, documents, seen),
+        digest=references.content_digest(prompts, documents, train, others),
         folder=references.folder_of(name, workspace),
+        heldout_block=library.block,
+        background=library.background,
+        other_files={
+            key: tuple(sorted(book.sha256 for book in books)) for key, books in library.others.items()
+        },
     )
-    return references.freeze(draft, fitted, margins_of)
+    return freezing.freeze(draft, fitted, margins_of)
 
 
-def _body(book: Book, author: AuthorFile) -> tuple[Paragraph, ...]:
-    return paragraphs(labelled_pages(book, author), {"body"}, book.chapters)
+def cut_others(
+    books: Mapping[str, Sequence[Book]], author: AuthorFile, size: int
+) -> dict[str, tuple[Passage, ...]]:
+    """Other authors' body text, as passages of the size of the held-out ones."""
+    return {
+        key: tuple(p for book in own for p in _whole([body(book, author)], size, "train"))
+        for key, own in books.items()
+    }
+
+
+def body(book: Book, author: AuthorFile) -> tuple[Paragraph, ...]:
+    """A book's body text, roles set by hand for the author followed."""
+    return paragraphs(labelled_pages(book, author), {"body"}, book.chapters, author.language)
 
 
 def _whole(runs: Sequence[Sequence[Paragraph]], size: int, split: str) -> tuple[Passage, ...]:
@@ -271,9 +214,3 @@ def _changed(manifest: Mapping[str, Any], files: Files) -> tuple[str, ...]:
 
 def _identity(author: AuthorFile, number: int, files: Files) -> str:
     return digest([BUILDER, settings_of(author, number), files.digest()], 32)
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file's bytes, as hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,36 +9,33 @@ versions only ever subtract from it; a different reference makes scores incompar
 
     results/references/NAME/reference.json     texts, prompts, documents, margins, audit
     results/references/NAME/fitted.json, .npz  the state of each fitted reference (no pickle)
+    results/references/NAME.DIGEST/            the same as it was before ``reference NAME --refit``
 """
 
 from __future__ import annotations
 
-import errno
 import functools
-import json
-import os
-import shutil
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness import punkt
 from harness.errors import ConfigurationError, MissingPrerequisiteError, nearest
-from harness.metrics.attribution import AuthorshipClassifier
-from harness.metrics.delta import DeltaReference
+from harness.fitted import Fitted, remedy
 from harness.metrics.memorisation import CopyIndex
-from harness.metrics.order import OrderReference
-from harness.metrics.similarity import TfidfReference
 from harness.shelves import read_json, safe_name
 from harness.text import Punkt, cut_at_sentence, digest, words
 from harness.types import Document, Passage, Prompt
 
-FORMAT = 3
+FORMAT = 4
 """Raised when what is stored changes; a reference set of another format is refused, not guessed at."""
+
+EASY_NEGATIVES = "easy negatives: optimistic"
+"""Said of every AUC and position against presidents of other times: whoever is compared, they are far off."""
+
+_FORMER = re.compile(r"(?P<name>.+)\.(?P<digest>[0-9a-f]{16})")
 
 
 @dataclass(frozen=True)
@@ -60,11 +57,17 @@ class Reference:
     folder: Path
     margins: Mapping[str, float] = field(default_factory=dict)
     audit: Mapping[str, float] = field(default_factory=dict)
+    heldout_block: int | None = None
+    """Which block of the held-out book is held out, from 1; None for the whole book."""
+    background: bool = False
+    """True where no other authors were given, and presidents stand in for them."""
+    other_files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """sha256 of each file behind ``others``, sorted: whether they changed is seen without reading them."""
 
     @functools.cached_property
     def fitted(self) -> Fitted:
         """The fitted references, loaded from disk on first use."""
-        return Fitted.load(self.folder)
+        return Fitted.load(self.folder, self.digest)
 
     @functools.cached_property
     def sentence_tokenizer(self) -> Punkt:
@@ -80,6 +83,11 @@ class Reference:
     def primary_classifier(self) -> str:
         """``masked`` where it tells the author from others well enough (AUC .8), else ``plain``."""
         return "masked" if self.audit.get("authorship_masked_auc", 0.0) >= 0.8 else "plain"
+
+    @property
+    def caveat(self) -> str:
+        """What has to be said beside every number that other authors have a part in; mostly nothing."""
+        return EASY_NEGATIVES if self.background else ""
 
     def prompt(self, item: str) -> Prompt:
         """The prompt with an id."""
@@ -103,78 +111,28 @@ class Margins:
     audit: Mapping[str, float]
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """Everything fitted on train prose and other authors, never on held-out text."""
-
-    keywords: tuple[str, ...]
-    keyness: Mapping[str, float]
-    tfidf: TfidfReference
-    delta: DeltaReference
-    orders: Mapping[str, OrderReference]
-    """Known word pairs: of everybody under ``all``, and ``without:NAME`` for scoring that other author."""
-    punkt: Mapping[str, Any]
-    """Parameters of the sentence tokenizer, learnt from the author's train prose."""
-    classifiers: Mapping[str, AuthorshipClassifier]
-    """``plain`` and ``masked``, each also as ``plain-without:NAME`` for scoring that other author."""
-
-    def save(self, folder: Path) -> None:
-        """Write as JSON plus one ``.npz`` of plain arrays."""
-        state: dict[str, Any] = {"keywords": list(self.keywords), "keyness": dict(self.keyness)}
-        state["punkt"] = dict(self.punkt)
-        parts = {"tfidf": self.tfidf.state(), "delta": self.delta.state()}
-        parts |= {f"order/{name}": fit.state() for name, fit in self.orders.items()}
-        parts |= {f"classifier/{name}": fit.state() for name, fit in self.classifiers.items()}
-        arrays = {}
-        for part, values in parts.items():
-            plain = {}
-            for key, value in values.items():
-                if isinstance(value, np.ndarray):
-                    arrays[f"{part}/{key}"] = value
-                else:
-                    plain[key] = value
-            state[part] = plain
-        (folder / "fitted.json").write_text(json.dumps(state), encoding="utf-8")
-        np.savez(folder / "fitted.npz", allow_pickle=False, **arrays)
-
-    @classmethod
-    def load(cls, folder: Path) -> Fitted:
-        """The inverse of ``save``."""
-        state = read_json(folder / "fitted.json", _remedy(folder.name))
-        try:
-            with np.load(folder / "fitted.npz", allow_pickle=False) as archive:
-                for full in archive.files:
-                    part, _, key = full.rpartition("/")
-                    state[part][key] = archive[full]
-            return cls._from_state(state)
-        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
-            problem = f"{folder.name}: fitted.json or fitted.npz is missing or damaged"
-            raise ConfigurationError(f"reference set {problem}; {_remedy(folder.name)}") from None
-
-    @classmethod
-    def _from_state(cls, state: Mapping[str, Any]) -> Fitted:
-        return cls(
-            keywords=tuple(state["keywords"]),
-            keyness=state["keyness"],
-            tfidf=TfidfReference.from_state(state["tfidf"]),
-            delta=DeltaReference.from_state(state["delta"]),
-            orders={
-                part.removeprefix("order/"): OrderReference.from_state(values)
-                for part, values in state.items()
-                if part.startswith("order/")
-            },
-            punkt=state["punkt"],
-            classifiers={
-                part.removeprefix("classifier/"): AuthorshipClassifier.from_state(values)
-                for part, values in state.items()
-                if part.startswith("classifier/")
-            },
-        )
-
-
 def author_answer(prompt: Prompt, max_words: int) -> str:
     """The author's own answer, cut to the length the models are given, at a sentence end."""
     return cut_at_sentence(prompt.reference, max_words)
+
+
+def content_digest(
+    prompts: Sequence[Prompt],
+    documents: Sequence[Document],
+    train: Sequence[Passage],
+    others: Mapping[str, Sequence[Passage]],
+) -> str:
+    """What a reference set is known by: its prompts, documents and what its fits saw, of whom."""
+    return digest(
+        [
+            FORMAT,
+            [[p.id, p.kind, p.text, p.reference] for p in prompts],
+            [[d.id, d.set, d.text] for d in documents],
+            sorted(passage.digest for passage in train),
+            {name: sorted(passage.digest for passage in passages) for name, passages in others.items()},
+        ],
+        16,
+    )
 
 
 # ── on disk ───────────────────────────────────────────────────────────────────────────────────────
@@ -185,40 +143,25 @@ def folder_of(name: str, workspace: Path) -> Path:
     return workspace / "results" / "references" / name
 
 
-def freeze(draft: Reference, fitted: Fitted, measured: Callable[[Reference], Margins]) -> Reference:
-    """Write a reference set into a temporary folder, measure its margins there, rename it into place.
-
-    Raises:
-        ConfigurationError: something stands in its place: another ``prepare`` was faster, or it is damaged.
-    """
-    part = draft.folder.with_name(f"{draft.folder.name}.{os.getpid()}.part")
-    try:
-        return _write(draft, fitted, measured, part)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+def former_folder(found: Reference) -> Path:
+    """Where a reference set goes when it is refitted; its name can be loaded like any other."""
+    return found.folder.with_name(f"{found.name}.{found.digest}")
 
 
-def _write(
-    draft: Reference, fitted: Fitted, measured: Callable[[Reference], Margins], part: Path
-) -> Reference:
-    part.mkdir(parents=True)
-    fitted.save(part)
-    found = measured(replace(draft, folder=part))
-    final = replace(draft, margins=found.margins, audit=found.audit)
-    plain = {key: value for key, value in asdict(final).items() if key != "folder"} | {"format": FORMAT}
-    (part / "reference.json").write_text(json.dumps(plain, ensure_ascii=False), encoding="utf-8")
-    try:
-        part.rename(final.folder)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-            raise
-        place = f"results/references/{final.folder.name}"
-        if (final.folder / "reference.json").is_file():
-            problem = f"{place} was cut by another process meanwhile; run the same command again"
-        else:
-            problem = f"{place} is damaged: it has no reference.json; {_remedy(final.folder.name)}"
-        raise ConfigurationError(problem) from None
-    return final
+def prepared_authors(workspace: Path) -> list[str]:
+    """Names of the authors that have a reference set, sorted; those that were refitted count once."""
+    return [name for name in _sets(workspace) if not _FORMER.fullmatch(name)]
+
+
+def former_digests(name: str, workspace: Path) -> list[str]:
+    """Digests of the sets that stood where an author's stands now."""
+    found = filter(None, map(_FORMER.fullmatch, _sets(workspace)))
+    return [match["digest"] for match in found if match["name"] == name]
+
+
+def _sets(workspace: Path) -> list[str]:
+    found = (path.parent for path in folder_of("", workspace).glob("*/reference.json"))
+    return sorted(folder.name for folder in found if folder.suffix != ".part")
 
 
 def load(name: str, workspace: Path) -> Reference:
@@ -231,12 +174,12 @@ def load(name: str, workspace: Path) -> Reference:
     folder = folder_of(safe_name(name, "author"), workspace)
     path = folder / "reference.json"
     if not path.is_file():
-        have = [found.parent.name for found in folder.parent.glob("*/reference.json")]
+        have = prepared_authors(workspace)
         hint = nearest(name, have) if have else ""
         raise MissingPrerequisiteError(
             f"no reference set {name!r}{hint}: run `stylobench prepare {name}` first"
         )
-    plain = read_json(path, _remedy(name))
+    plain = read_json(path, remedy(name))
     if plain.pop("format", 1) != FORMAT:
         raise ConfigurationError(
             f"reference set {name!r} was cut by another version of stylobench; "
@@ -245,15 +188,10 @@ def load(name: str, workspace: Path) -> Reference:
     try:
         found = _from_plain(plain, folder)
     except (KeyError, TypeError, AttributeError):
-        raise ConfigurationError(f"reference set {name!r} is damaged; {_remedy(name)}") from None
-    seen = [*found.train, *(passage for passages in found.others.values() for passage in passages)]
-    if found.digest != content_digest(found.prompts, found.documents, seen):
-        raise ConfigurationError(f"reference set {name!r} was edited after it was cut; {_remedy(name)}")
+        raise ConfigurationError(f"reference set {name!r} is damaged; {remedy(name)}") from None
+    if found.digest != content_digest(found.prompts, found.documents, found.train, found.others):
+        raise ConfigurationError(f"reference set {name!r} was edited after it was cut; {remedy(name)}")
     return found
-
-
-def _remedy(name: str) -> str:
-    return f"put results/references/{name} back, or move it away and run `stylobench prepare {name}`"
 
 
 def _from_plain(plain: Mapping[str, Any], folder: Path) -> Reference:
@@ -261,20 +199,6 @@ def _from_plain(plain: Mapping[str, Any], folder: Path) -> Reference:
     others = {other: tuple(Passage(**p) for p in texts) for other, texts in plain["others"].items()}
     prompts = tuple(Prompt(**p) for p in plain["prompts"])
     documents = tuple(Document(**d) for d in plain["documents"])
+    files = {other: tuple(found) for other, found in plain["other_files"].items()}
     read = passages | {"others": others, "prompts": prompts, "documents": documents, "folder": folder}
-    return Reference(**{**plain, **read})
-
-
-def content_digest(
-    prompts: Sequence[Prompt], documents: Sequence[Document], fitted_on: Sequence[Passage]
-) -> str:
-    """What a reference set is known by: its prompts, documents and what its fits saw."""
-    return digest(
-        [
-            FORMAT,
-            [[p.id, p.kind, p.text, p.reference] for p in prompts],
-            [[d.id, d.set, d.text] for d in documents],
-            sorted(passage.digest for passage in fitted_on),
-        ],
-        16,
-    )
+    return Reference(**{**plain, **read, "other_files": files})

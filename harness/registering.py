@@ -203,7 +203,7 @@ def find_author(name: str | None, workspace: Path) -> str:
     """
     if name is not None:
         return name
-    have = sorted(p.parent.name for p in references.folder_of("", workspace).glob("*/reference.json"))
+    have = references.prepared_authors(workspace)
     if not have:
         raise MissingPrerequisiteError("no author is prepared yet: run `stylobench prepare NAME` first")
     if len(have) > 1:

@@ -160,7 +160,8 @@ def _position_note(asked: Ask) -> str:
     text = f"Measured by the {twin} authorship classifier, AUC {auc:.2f} on human text of this length"
     others = ", ".join(sorted(reference.others))
     warning = "" if twin == "masked" else "; it reads topic as well as style"
-    return f"{text}; other authors: {others}{warning}."
+    caveat = f"; {reference.caveat}" if reference.caveat else ""
+    return f"{text}; other authors: {others}{caveat}{warning}."
 
 
 def _side(comparison: Comparison | None, side: str) -> str:

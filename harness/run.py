@@ -8,19 +8,21 @@ moment, run the same command again, and the tables end up the same.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.engines import Loader, engine_name, load_in_child, renderer
+from harness.engines import Loader, Renderer, engine_name, load_in_child, renderer
 from harness.errors import StylobenchError
 from harness.models import Model, controls, recorded
 from harness.models.bases import resolve_base
+from harness.models.parsers import Dialect
+from harness.models.parsers import parse as parse
 from harness.plan import AnswerJob, Ask, LikelihoodJob, VariantPlan, answer_key, plan_variant
 from harness.store import Run, Store
 from harness.text import count_words
+from harness.training.templates import template_of
 from harness.types import Finish, Generation, Likelihood, Prompt, Variant
 from harness.variants import check_adapter
 
@@ -43,28 +45,24 @@ class Outcome:
     unanswered: Mapping[str, int] = field(default_factory=dict)
 
 
-class Parsed(NamedTuple):
-    """A raw generation taken apart: what was thought, and what was said."""
-
-    reasoning: str
-    answer: str
-
-
-def parse(text: str) -> Parsed:
-    """Take one leading, closed ``<think>`` block out; anything else stays and counts as a leak."""
-    match = re.match(r"\s*<think>(.*?)</think>", text, re.DOTALL)
-    return Parsed(match.group(1).strip(), text[match.end() :].strip()) if match else Parsed("", text.strip())
-
-
 def plan(
     asked: Ask, variants: Sequence[Variant], store: Store, workspace: Path, engine: str
 ) -> list[VariantPlan]:
     """The plan of every variant with a model, against what is stored."""
     stored = store.existing("responses") | store.existing("likelihoods")
+    wished = asked.suite.template.options()
     plans = []
     for base_name, members in _by_base(variants).items():
-        render = renderer(resolve_base(base_name, workspace))
-        plans += [plan_variant(asked, variant, engine, render, stored) for variant in members]
+        base = resolve_base(base_name, workspace)
+        renderers: dict[str, Renderer] = {}
+        for variant in members:
+            template = template_of(variant.record)
+            if template.digest not in renderers:
+                renderers[template.digest] = renderer(base, template, wished)
+            render = renderers[template.digest]
+            plans.append(
+                plan_variant(asked, variant, engine, render, stored, dialect=render.dialect, lead=render.lead)
+            )
     return plans
 
 
@@ -106,7 +104,7 @@ def run(
                     computed += len(likelihood_batch)
                     progress(p.variant.name, computed, missing)
                 for answer_batch in p.missing_answers:
-                    rows = _answer(model, asked, p.variant, answer_batch)
+                    rows = _answer(model, asked, p, answer_batch)
                     run_.append("responses", rows)
                     tokens += sum(int(row["n_tokens"]) for row in rows)
                     computed += len(answer_batch)
@@ -178,16 +176,17 @@ def _row_without_model(
     return job | said._asdict() | counts | _whose(variant, engine) | {"setting": asked.setting}
 
 
-def _answer(model: Model, asked: Ask, variant: Variant, batch: list[AnswerJob]) -> list[dict[str, Any]]:
+def _answer(model: Model, asked: Ask, plan_: VariantPlan, batch: list[AnswerJob]) -> list[dict[str, Any]]:
     drawn = model.generate([job.request for job in batch], asked.suite.decode())
+    same = _whose(plan_.variant, model.engine) | {"setting": asked.setting}
     return [
-        _answer_row(job, generation) | _whose(variant, model.engine) | {"setting": asked.setting}
+        _answer_row(job, generation, plan_.dialect) | same
         for job, generation in zip(batch, drawn, strict=True)
     ]
 
 
-def _answer_row(job: AnswerJob, generation: Generation) -> dict[str, Any]:
-    parsed = parse(generation.text)
+def _answer_row(job: AnswerJob, generation: Generation, dialect: Dialect) -> dict[str, Any]:
+    parsed = parse(generation.text, dialect, job.request.rendered)
     return {
         "key": job.key,
         "item": job.prompt.id,

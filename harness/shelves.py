@@ -86,6 +86,11 @@ def list_yaml(shelf: str, workspace: Path) -> list[Path]:
     return [found[stem] for stem in sorted(found)]
 
 
+def origin(path: Path, workspace: Path) -> str:
+    """Whose shelf a file stands on: ``workspace``, or ``shipped`` with stylobench."""
+    return "workspace" if path.is_relative_to(workspace) else "shipped"
+
+
 def safe_name(name: str, what: str = "name") -> str:
     """The name itself, if it can become part of a path without leaving its folder.
 

@@ -3,17 +3,19 @@
 author: roosevelt
 variants: "*"
 tasks: [heldout_perplexity, authorship, copying, validity]
-decoding: {temperature: 0.8, top_p: 0.95}
+decoding: {temperature: 0.8, top_p: 0.95}          or a name: chat, thinking
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from harness import shelves, yamlfile
+from harness.decodings import NAMED, make_decoding
+from harness.errors import nearest
 from harness.text import digest
 from harness.types import Decoding
 from harness.yamlfile import Strict
@@ -23,10 +25,11 @@ PRIMARIES = ("bits_per_byte", "author_specific_gain", "authorship_logit", "copie
 
 
 class DecodingSettings(Strict):
-    """How answers are drawn. Greedy is ``temperature: 0``."""
+    """How answers are drawn. Greedy is ``temperature: 0``, and ``top_k: 0`` keeps all tokens."""
 
     temperature: float = Field(0.8, ge=0, le=5)
     top_p: float = Field(0.95, gt=0, le=1)
+    top_k: int = Field(0, ge=0)
     seed: int = 0
 
 
@@ -36,6 +39,20 @@ class LikelihoodSettings(Strict):
     documents: int = Field(60, ge=1)
     window: int = Field(1024, ge=2)
     context: int | None = Field(None, ge=1)
+
+
+class TemplateSettings(Strict):
+    """Options of the chat template for variants not trained with any: bases, adapters from elsewhere.
+
+    A template that does not know an option is asked without it.
+    """
+
+    enable_thinking: bool | None = None
+    reasoning_effort: Literal["low", "medium", "high"] | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Those that are set."""
+        return self.model_dump(exclude_none=True)
 
 
 class Suite(Strict):
@@ -49,11 +66,22 @@ class Suite(Strict):
     max_tokens: int = Field(350, ge=8)
     samples: int = Field(1, ge=1)
     decoding: DecodingSettings = DecodingSettings()
+    template: TemplateSettings = TemplateSettings()
     likelihood: LikelihoodSettings = LikelihoodSettings()
     batch: int = Field(32, ge=1)
     dtype: str = Field("bfloat16", pattern="^(bfloat16|float16|float32)$")
     gates: dict[str, float] = Field({"invalid": 0.10, "leak": 0.05, "copied": 0.05})
     primaries: tuple[str, ...] = PRIMARIES
+
+    @field_validator("decoding", mode="before")
+    @classmethod
+    def _named_decoding(cls, written: Any) -> Any:
+        """A name stands for what it says, so that two suites that draw alike compare."""
+        if not isinstance(written, str):
+            return written
+        if written not in NAMED:
+            raise ValueError(f"unknown decoding {written!r}{nearest(written, NAMED)}")
+        return NAMED[written]
 
     @field_validator("gates")
     @classmethod
@@ -74,7 +102,7 @@ class Suite(Strict):
     def decode(self) -> Decoding:
         """The decoding of every answer of this suite."""
         chosen = self.decoding
-        return Decoding(chosen.temperature, chosen.top_p, self.max_tokens, chosen.seed)
+        return make_decoding(chosen.temperature, chosen.top_p, self.max_tokens, chosen.seed, chosen.top_k)
 
     def setting(self, system: str) -> str:
         """Digest of all that shapes an answer besides prompt and variant, and must agree to compare.
@@ -82,7 +110,9 @@ class Suite(Strict):
         Everything in it is also part of an answer's key, so an answer that is reused has the same one.
         """
         parts: dict[str, Any] = {"system": system}
-        parts |= {"decoding": self.decoding.model_dump(), "max_tokens": self.max_tokens}
+        drawn = self.decoding.model_dump(exclude=set() if self.decoding.top_k else {"top_k"})
+        parts |= {"decoding": drawn, "max_tokens": self.max_tokens}
+        parts |= {"template": self.template.options()} if self.template.options() else {}
         return digest(parts, 16)
 
 

@@ -15,11 +15,17 @@ from typing import Any, Protocol
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
-_PUNCTUATION = str.maketrans(
+_INVISIBLE = str.maketrans({"\u00ad": None, "\u200b": None})
+_MARKS = str.maketrans(
     {"‘": "'", "’": "'", "‚": "'", "‛": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'}
-    | {"‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-", "\u00ad": None, "\u200b": None}
+    | {"‐": "-", "‑": "-", "‒": "-", "−": "-", "―": "—"}
 )
-_HYPHEN_AT_LINE_END = re.compile(r"(?<=[^\W\d_])[-‐][ \t]*\n[ \t]*(?=[a-zà-öø-ÿ])")
+_HYPHEN_AT_LINE_END = re.compile(r"(?<=[^\W\d_])-[ \t]*\n[ \t]*(?=[a-zà-öø-ÿ])")
+_DASHES = re.compile(r"[ \t]*([-–—]+)[ \t]*")
+_DASH_MARKS = frozenset("-–—")
+_NO_WORD_ENDS, _NO_WORD_STARTS = _DASH_MARKS | set("|<+="), _DASH_MARKS | set("|>+=")
+_NEAR = 8
+"""How many characters before a dash can tell that a sentence has ended there."""
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*(?=\s|$)")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|st|messrs|hon|gen|col|no|vol|vs|etc|i\.e|e\.g)|\b[A-Za-z])\.$", re.I
@@ -47,14 +53,51 @@ def count_words(text: str) -> int:
 
 
 def normalise(text: str) -> str:
-    """NFKC, straight quotes, plain dashes, ligatures spelled out, end-of-line hyphens joined.
+    """NFKC, straight quotes, one dash and one hyphen, ligatures spelled out, end-of-line hyphens joined.
 
-    Line breaks are kept: whether a break ends a paragraph is the corpus builder's decision.
+    Line breaks are kept: whether a break ends a paragraph is the corpus builder's decision. Idempotent.
+
+    >>> normalise("the law -- all these — 1914–18")
+    'the law—all these—1914-18'
     """
-    plain = text.translate(_LIGATURES)
-    plain = unicodedata.normalize("NFKC", plain)
-    plain = _HYPHEN_AT_LINE_END.sub("", plain.replace("\u00ad\n", "-\n"))
-    return plain.translate(_PUNCTUATION)
+    plain = text.replace("\u00ad\n", "-\n").translate(_INVISIBLE)
+    plain = unicodedata.normalize("NFKC", plain.translate(_LIGATURES)).translate(_MARKS)
+    return _DASHES.sub(_dash, _HYPHEN_AT_LINE_END.sub("", plain))
+
+
+def _dash(match: re.Match[str]) -> str:
+    """One run of hyphens and dashes, with the spaces around it, as it is to stand.
+
+    A dash is glued to what stands before it on its line and to what follows, unless it opens the line or,
+    after the end of a sentence, an utterance: ``— Bonjour. — Oui.`` Left alone are a single hyphen, four or
+    more (rules, leaders), and two or three that no word stands beside (``---`` alone, ``| -- |``, ``-->``).
+    """
+    whole, run, text = match.group(), match.group(1), match.string
+    start, end = match.span()
+    before = text[max(0, start - _NEAR) : start].rstrip(" \t")
+    left, right = before[-1:].strip("\n"), text[end : end + 1].strip("\n")
+    touches_left, touches_right = start == match.start(1), end == match.end(1)
+    if run == "–" and touches_right and _is_hyphen(left if touches_left else "", right):
+        return whole.replace("–", "-")
+    if run == "--" and touches_left and touches_right and left.isdigit() and right.isdigit():
+        return "-"
+    if run in ("--", "---"):
+        beside_words = (left or right) and left not in _NO_WORD_ENDS and right not in _NO_WORD_STARTS
+        if not beside_words or before.endswith("<!"):
+            return whole
+    elif run not in ("–", "—"):
+        return whole.replace("–", "—")
+    if left and left not in _DASH_MARKS and not right:
+        return "—" + text[match.end(1) : end]
+    if not left or left in _DASH_MARKS or right in _DASH_MARKS:
+        return whole.replace(run, "—")
+    anew = right.isupper() and not touches_left and not touches_right
+    return " — " if anew and before.rstrip("\"')]").endswith((".", "!", "?")) else "—"
+
+
+def _is_hyphen(left: str, right: str) -> bool:
+    """Whether an en dash stands inside a word or a range (``1914–18``), or is a minus sign (``–5``)."""
+    return right.isalnum() if left.isalnum() else right.isdigit()
 
 
 def sentence_ends(text: str) -> list[int]:

@@ -1,121 +1,70 @@
-"""``stylobench train``: a recipe and a corpus version become a registered variant.
+"""``stylobench train``: a checked order and a corpus version become a registered variant.
 
-recipe --> base, passages --> examples (tokenised, masked, ordered once) --> child process --> registry
+order, passages --specify--> examples, spec --carry_out--> child process --> registry
 """
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness import reference as references
-from harness import shelves
-from harness.corpora import passages_of, questions_of, read_manifest
+from harness import shelves, text
+from harness.corpora import passages_of, questions_of
 from harness.corpusfile import read_author
 from harness.errors import ConfigurationError
-from harness.models.bases import Base, resolve_base
-from harness.recipe import CorpusName, Recipe, find_trainer, parse_corpus, read_recipe
+from harness.orders import Order, lineage
+from harness.recipe import Recipe, settings_of
 from harness.store import Run, Store
 from harness.training.examples import continuation_prompt, prepare_examples, split_first_sentence
-from harness.training.launch import Lora, TrainingSpec, finished_record, train
+from harness.training.launch import finished_record, train
+from harness.training.spec import Lora, TrainingSpec
+from harness.training.templates import Template, read_template
 from harness.types import Passage, Variant
-from harness.variants import adapter_digest, as_row, base_variant, registered
+from harness.variants import adapter_digest, as_row, base_variant, registered, trained_on_both
 
-SECONDS_PER_TOKEN = 0.0026
-"""Two quiet CPU cores, 135 M parameters, LoRA on all projections; only for the estimate of ``--plan``."""
+COPYING_CEILING = 0.05
+"""What ``keep: best_validation`` chooses under where a recipe names no ceiling: the suite's own gate."""
+PROBED_STEPS = 3
 
 
 @dataclass(frozen=True)
-class Order:
-    """One training run, checked and ready: nothing of it has been started or written yet."""
+class Material:
+    """What a corpus version gives to a training: passages, what is asked about them, and its style."""
 
-    name: str
-    recipe_name: str
-    recipe: Recipe
-    corpus: CorpusName
-    base: Base
-    seed: int
-    steps: int | None
-    trainer: Path
-    limited: str
-
-    @property
-    def effective_steps(self) -> str:
-        return f"{self.steps} steps" if self.steps else f"{self.recipe.epochs:g} epochs"
-
-
-def orders(
-    recipe_name: str,
-    workspace: Path,
-    *,
-    corpus: str | None = None,
-    seed: int | None = None,
-    steps: int | None = None,
-) -> list[Order]:
-    """The runs a recipe stands for, one a seed, with everything they name checked to exist.
-
-    Raises:
-        YamlError, ConfigurationError: recipe, corpus version or trainer is not right.
-        MissingPrerequisiteError: the base is not on this machine.
-    """
-    path, recipe = read_recipe(recipe_name, workspace)
-    wanted = parse_corpus(corpus or recipe.corpus)
-    trainer = find_trainer(recipe, path, workspace)
-    read_manifest(wanted.name, wanted.version, workspace)
-    base = resolve_base(recipe.base, workspace)
-    if not base.chat_template_digest:
-        raise ConfigurationError(
-            f"{path.name}: base {base.name} has no chat template; name an instruct model"
-        )
-    limited = "" if steps is None or steps == recipe.steps else f"{steps} training steps"
-    seeds = recipe.seeds if seed is None else (seed,)
-    return [
-        Order(
-            name=variant_name(path.stem, recipe, wanted, one, steps if limited else None),
-            recipe_name=path.stem,
-            recipe=recipe,
-            corpus=wanted,
-            base=base,
-            seed=one,
-            steps=steps or recipe.steps,
-            trainer=trainer,
-            limited=limited,
-        )
-        for one in seeds
-    ]
-
-
-def variant_name(stem: str, recipe: Recipe, corpus: CorpusName, seed: int, steps: int | None) -> str:
-    """``recipe@N``; another corpus than the recipe's, another seed or fewer steps are spelled out."""
-    own = parse_corpus(recipe.corpus).name == corpus.name
-    name = f"{stem}@{corpus.version}" if own else f"{stem}~{corpus}"
-    name += "" if seed == recipe.seeds[0] else f"+seed{seed}"
-    name += "" if steps is None else f"+{steps}steps"
-    return shelves.safe_name(name, "variant")
+    passages: tuple[Passage, ...]
+    questions: Mapping[str, Sequence[str]]
+    style: Any
 
 
 def specify(order: Order, store: Store, workspace: Path) -> TrainingSpec:
-    """The trainer's spec; tokenises the examples on first use."""
+    """The trainer's spec; tokenises the examples on first use.
+
+    Raises:
+        ConfigurationError: no example to train on, fewer than ``max_examples``, or an unfit template.
+    """
     recipe, corpus = order.recipe, order.corpus
-    author = read_author(corpus.name, workspace)
-    style = author.resolve(corpus.version).style
-    passages = passages_of(corpus.name, corpus.version, store, workspace)
-    questions = {} if style == "completion" else questions_of(corpus.name, corpus.version, store, workspace)
+    material = _material(order, store, workspace)
+    template = template_of(recipe, workspace)
     system = references.load(corpus.name, workspace).persona if recipe.system == "persona" else recipe.system
     examples = prepare_examples(
-        passages,
+        material.passages,
         base_path=order.base.path,
         base_digest=order.base.digest,
         system=system,
-        style=style,
+        style=material.style,
         max_length=recipe.seq_len,
         seed=order.seed,
         out=workspace / "results" / "examples",
-        questions=questions,
+        questions=material.questions,
+        template=template,
     )
     micro = recipe.micro_batch or recipe.batch
+    best = recipe.keep == "best_validation"
     return TrainingSpec(
         base_path=str(order.base.path),
         base_name=order.base.name,
@@ -124,7 +73,7 @@ def specify(order: Order, store: Store, workspace: Path) -> TrainingSpec:
         out=str(workspace / "results" / "adapters" / order.name),
         corpus=corpus.name,
         version=corpus.version,
-        lora=Lora(recipe.lora.r, recipe.lora.alpha, recipe.lora.dropout, recipe.lora.targets),
+        lora=Lora(**recipe.lora.model_dump()),
         steps=order.steps,
         epochs=None if order.steps else recipe.epochs,
         batch=micro,
@@ -136,10 +85,38 @@ def specify(order: Order, store: Store, workspace: Path) -> TrainingSpec:
         weight_decay=recipe.weight_decay,
         seed=order.seed,
         save_steps=recipe.save_steps,
+        save_total_limit=recipe.save_total_limit,
         dtype=recipe.dtype,
         system=system,
-        sample_prompts=tuple(_sample_prompts(passages, questions)),
+        sample_prompts=tuple(_sample_prompts(material)),
+        trainer=recipe.trainer,
+        load_in_4bit=recipe.load_in_4bit,
+        packing=recipe.packing,
+        optimizer=recipe.optimizer,
+        gradient_checkpointing=recipe.gradient_checkpointing,
+        keep=recipe.keep,
+        eval_steps=recipe.eval_steps,
+        max_copied=(recipe.max_copied if recipe.max_copied is not None else COPYING_CEILING)
+        if best
+        else None,
+        continue_from=str(workspace / order.earlier.adapter) if order.earlier else "",
+        template=template.record(),
     )
+
+
+def template_of(recipe: Recipe, workspace: Path) -> Template:
+    """The chat template a recipe asks for, its file read."""
+    return read_template(recipe.template.model_dump(), workspace)
+
+
+def split_as_finished(spec: TrainingSpec) -> TrainingSpec:
+    """The spec with a step cut into batches as the finished run in its folder cut it, where there is one.
+
+    How many examples fit at once depends on the card of the day; a finished run must be found on any day.
+    """
+    whole = spec.batch * spec.accumulation
+    splits = (replace(spec, batch=n, accumulation=whole // n) for n in range(1, whole + 1) if whole % n == 0)
+    return next((split for split in splits if is_finished(split)), spec)
 
 
 def is_finished(spec: TrainingSpec) -> bool:
@@ -148,7 +125,13 @@ def is_finished(spec: TrainingSpec) -> bool:
 
 
 def carry_out(
-    order: Order, spec: TrainingSpec, run: Run, workspace: Path, on_event: Callable[[dict[str, Any]], None]
+    order: Order,
+    spec: TrainingSpec,
+    run: Run,
+    workspace: Path,
+    on_event: Callable[[dict[str, Any]], None],
+    *,
+    allow_degrade: bool = False,
 ) -> Variant:
     """Train (or reuse, or resume) and register the variant and its base."""
     record = train(
@@ -156,18 +139,28 @@ def carry_out(
         trainer=order.trainer,
         interpreter=shelves.interpreter(order.recipe.trainer, workspace),
         on_event=on_event,
+        allow_degrade=allow_degrade,
     )
-    settings = order.recipe.model_dump(mode="json") | {"corpus": str(order.corpus), "steps": order.steps}
+    template = Template.from_record(spec.template)
+    settings = settings_of(order.recipe) | {"corpus": str(order.corpus), "steps": order.steps}
+    told: dict[str, Any] = {"recipe": order.recipe_name, "settings": settings, "limited": order.limited}
+    if spec.template:
+        told["template"] = spec.template
+    if order.recipe.note:
+        told["note"] = order.recipe.note
+    if order.earlier:
+        told["lineage"] = lineage(order.earlier)
+    seen = str(order.corpus)
     variant = Variant(
         name=order.name,
         kind="adapter",
-        digest=adapter_digest(order.base, str(record["adapter_digest"])),
+        digest=adapter_digest(order.base, str(record["adapter_digest"]), template.digest),
         base=order.base.name,
         adapter=str((Path(spec.out) / "adapter").relative_to(workspace)),
         corpus=order.corpus.name,
         version=order.corpus.version,
-        trained_on=str(order.corpus),
-        record=record | {"recipe": order.recipe_name, "settings": settings, "limited": order.limited},
+        trained_on=trained_on_both(order.earlier.trained_on, seen) if order.earlier else seen,
+        record=record | told,
     )
     known = registered(run.store)
     both = (base_variant(order.base), variant)
@@ -176,13 +169,82 @@ def carry_out(
     return variant
 
 
-def _sample_prompts(passages: list[Passage], questions: Mapping[str, Sequence[str]], n: int = 3) -> list[str]:
+def probe(order: Order, spec: TrainingSpec, workspace: Path) -> dict[str, Any]:
+    """The record of three real steps of a run, in a folder that is gone afterwards; nothing is registered.
+
+    Raises:
+        StylobenchError: the trainer failed, for example for want of memory.
+    """
+    scratch = workspace / "results" / "probes" / order.name
+    shutil.rmtree(scratch, ignore_errors=True)
+    short = replace(
+        spec,
+        out=str(scratch),
+        steps=PROBED_STEPS,
+        epochs=None,
+        save_steps=PROBED_STEPS + 1,
+        keep="last",
+        max_copied=None,
+        eval_steps=None,
+        sample_prompts=(),
+    )
+    try:
+        interpreter = shelves.interpreter(order.recipe.trainer, workspace)
+        return train(short, trainer=order.trainer, interpreter=interpreter)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another probe may be under way beside this one
+            scratch.parent.rmdir()
+
+
+def first_examples(material: Material, wanted: int, corpus: str) -> Material:
+    """Only so many training examples: the first by digest, so that a smaller set is part of a larger one.
+
+    Validation passages all stay: the curves of two sizes are read on the same text.
+    Raises ConfigurationError where there are fewer.
+    """
+    train_first = sorted(material.passages, key=lambda p: (p.split != "train", text.digest(p.digest)))
+    kept: list[Passage] = []
+    questions = dict(material.questions)
+    left = wanted
+    for passage in train_first:
+        if passage.split != "train":
+            kept.append(passage)
+            continue
+        asked = list(dict.fromkeys(each.strip() for each in material.questions.get(passage.digest, ())))
+        n = 1 if material.style == "completion" else len(asked)
+        if left <= 0:
+            questions.pop(passage.digest, None)
+            continue
+        kept.append(passage)
+        if n > left:
+            questions[passage.digest] = asked[:left]
+        left -= n
+    if left > 0:
+        raise ConfigurationError(
+            f"max_examples {wanted:,}: {corpus} has {wanted - left:,} training examples; "
+            "write a smaller number, or leave it out to take all"
+        )
+    return replace(material, passages=tuple(kept), questions=questions)
+
+
+def _material(order: Order, store: Store, workspace: Path) -> Material:
+    corpus = order.corpus
+    style = read_author(corpus.name, workspace).resolve(corpus.version).style
+    passages = passages_of(corpus.name, corpus.version, store, workspace)
+    questions = {} if style == "completion" else questions_of(corpus.name, corpus.version, store, workspace)
+    material = Material(tuple(passages), questions, style)
+    wanted = order.recipe.max_examples
+    return material if wanted is None else first_examples(material, wanted, str(corpus))
+
+
+def _sample_prompts(material: Material, n: int = 3) -> list[str]:
     """What the trainer asks before and after: about validation passages, as the examples ask."""
-    body = [passage for passage in passages if passage.split == "validation" and passage.role == "body"]
+    body = [p for p in material.passages if p.split == "validation" and p.role == "body"]
     chosen = sorted(body, key=lambda passage: passage.digest)[:n]
     return [
-        questions[passage.digest][0]
-        if passage.digest in questions
+        material.questions[passage.digest][0]
+        if passage.digest in material.questions
         else continuation_prompt(split_first_sentence(passage.text).first)
         for passage in chosen
     ]

@@ -33,28 +33,30 @@ class Finding:
     file: str
     result: str
     example: str = ""
+    shelf: str = ""
+    """Where it stands: ``workspace``, or ``shipped`` with stylobench."""
 
 
 def check_workspace(workspace: Path) -> list[Finding]:
     """All recipes, corpora, suites and tasks, each read on its own so that one fault hides no other."""
-    findings = []
-    shelf: Callable[[str], list[Path]] = lambda name: shelves.list_yaml(name, workspace)  # noqa: E731
-    for path in shelf("trainers/recipes"):
-        findings.append(_tried(path, lambda p=path: _recipe(p, workspace)))  # type: ignore[misc]
-    for path in shelf("trainers/corpora"):
-        findings.append(_tried(path, lambda p=path: _author(p, workspace)))  # type: ignore[misc]
-    for path in shelf("tasks/suites"):
-        findings.append(_tried(path, lambda p=path: _suite(p, workspace)))  # type: ignore[misc]
-    for path in shelf("tasks/stylo"):
-        findings.append(_tried(path, lambda p=path: _task(p, workspace)))  # type: ignore[misc]
+    checks: dict[str, Callable[[Path, Path], str]] = {
+        "trainers/recipes": _recipe,
+        "trainers/corpora": _author,
+        "tasks/suites": _suite,
+        "tasks/stylo": _task,
+    }
+    findings: list[Finding] = []
+    for shelf, check in checks.items():
+        findings += [_tried(path, workspace, check) for path in shelves.list_yaml(shelf, workspace)]
     return findings
 
 
-def _tried(path: Path, check: Callable[[], str]) -> Finding:
+def _tried(path: Path, workspace: Path, check: Callable[[Path, Path], str]) -> Finding:
+    shelf = shelves.origin(path, workspace)
     try:
-        return Finding(path.name, "ok", check())
+        return Finding(path.name, "ok", check(path, workspace), shelf)
     except StylobenchError as error:
-        return Finding(path.name, str(error))
+        return Finding(path.name, str(error), shelf=shelf)
 
 
 def _recipe(path: Path, workspace: Path) -> str:
@@ -100,9 +102,9 @@ def _example(task: Task, workspace: Path) -> str:
 
 
 def _any_reference(workspace: Path) -> Reference | None:
-    for path in sorted(references.folder_of("", workspace).glob("*/reference.json")):
+    for name in references.prepared_authors(workspace):
         try:
-            return references.load(path.parent.name, workspace)
+            return references.load(name, workspace)
         except MissingPrerequisiteError:
             continue
     return None

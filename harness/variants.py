@@ -9,8 +9,10 @@ from pathlib import Path
 from harness.errors import ConfigurationError, MissingPrerequisiteError, nearest
 from harness.models.adapters import read_adapter
 from harness.models.bases import Base
+from harness.recipe import CorpusName
 from harness.store import Store
 from harness.text import digest
+from harness.training.templates import template_of
 from harness.types import Variant
 
 
@@ -59,9 +61,34 @@ def base_variant(base: Base) -> Variant:
     )
 
 
-def adapter_digest(base: Base, adapter_sha256: str) -> str:
-    """What identifies an adapter variant: its weights and everything under them."""
-    return digest(["adapter", base.digest, base.chat_template_digest, adapter_sha256], 32)
+def adapter_digest(base: Base, adapter_sha256: str, template: str = "") -> str:
+    """What identifies an adapter variant: its weights, everything under them, and how it is spoken to.
+
+    ``template``: digest of the template options that it was trained with; empty for the base's own.
+    """
+    parts = ["adapter", base.digest, base.chat_template_digest, adapter_sha256]
+    return digest([*parts, template] if template else parts, 32)
+
+
+def trained_on_both(earlier: str, now: str) -> str:
+    """What a variant has seen that was trained on from another: ``all`` and ``unknown`` stay what they are.
+
+    >>> trained_on_both("roosevelt@1", "roosevelt@2"), trained_on_both("all", "roosevelt@2")
+    ('roosevelt@1, roosevelt@2', 'all')
+    """
+    if "all" in (earlier, now):
+        return "all"
+    if "unknown" in (earlier, now):
+        return "unknown"
+    seen = [each for text in (earlier, now) for each in text.split(", ") if each != "nothing"]
+    return ", ".join(dict.fromkeys(seen)) or "nothing"
+
+
+def corpora_seen(variant: Variant) -> list[CorpusName]:
+    """Every corpus version it was trained on: its own, and those of the adapters it went on from."""
+    each = [(one["corpus"], one["version"]) for one in variant.record.get("lineage", [])]
+    named = dict.fromkeys([*each, (variant.corpus, variant.version)])
+    return [CorpusName(name=name, version=version) for name, version in named if name]
 
 
 def check_adapter(variant: Variant, base: Base, workspace: Path) -> None:
@@ -77,7 +104,7 @@ def check_adapter(variant: Variant, base: Base, workspace: Path) -> None:
         raise MissingPrerequisiteError(
             f"variant {variant.name}: {error}; train or register it again"
         ) from None
-    if adapter_digest(base, found.digest) != variant.digest:
+    if adapter_digest(base, found.digest, template_of(variant.record).digest) != variant.digest:
         raise MissingPrerequisiteError(
             f"variant {variant.name}: {variant.adapter} or its base {base.name} is not what was registered; "
             "put it back, or train or register it again under another name"

@@ -46,7 +46,9 @@ def read(path: Path, model: type[Model]) -> Model:
     except OverflowError:
         raise YamlError([f"{path.name}  its aliases stand for more than {MOST_VALUES:,} values"]) from None
     except ValidationError as error:
-        raise YamlError([_fault(path, tree, model, item) for item in error.errors()]) from None
+        # A default that follows from a faulty key is no fault of its own.
+        items = [item for item in error.errors() if item["type"] != "default_factory_not_called"]
+        raise YamlError([_fault(path, tree, model, item) for item in items]) from None
 
 
 def load(path: Path) -> Any:

@@ -9,6 +9,7 @@ from small_author import NAME
 
 from harness import reference as references
 from harness.asking import ask
+from harness.corpus.question_examples import QUESTION_GUIDE
 from harness.corpusfile import Price, Version
 from harness.errors import ConfigurationError
 from harness.metrics.function_words import FUNCTION_WORD_SET
@@ -49,9 +50,11 @@ def test_a_limit_takes_passages_by_digest_and_says_how_many_were_left_out(
 
 
 def _telling(rendered: str) -> str:
-    """An on-topic question: the rarest-looking words of the passage that was shown."""
-    shown = [w for w in words(rendered) if len(w) > 4 and w not in FUNCTION_WORD_SET]
-    return f"What of {' and '.join(sorted(set(shown), key=lambda w: (shown.count(w), -len(w)))[:8])}?"
+    """An on-topic question: the rarest-looking words of the passage in hand, behind the examples."""
+    lasts = [asked[-1] for asked in QUESTION_GUIDE.asked.values()]
+    in_hand = min((rendered.rsplit(last, 1)[-1] for last in lasts), key=len)
+    shown = [w for w in words(in_hand) if len(w) > 4 and w not in FUNCTION_WORD_SET]
+    return f" of {' and '.join(sorted(set(shown), key=lambda w: (shown.count(w), -len(w)))[:8])}?"
 
 
 def test_a_local_model_writes_and_an_off_topic_one_is_replaced_by_the_template(

@@ -73,6 +73,10 @@ def test_a_version_that_does_not_exist_lists_those_that_do(tmp_path: Path) -> No
             FIRST + "  2: {from: 1, kep: body}\n",
             "marlow.yaml:6:16  versions.2.kep: unknown key, did you mean",
         ),
+        (
+            FIRST + "  2: {from_: 1}\n",
+            "marlow.yaml:6:7  versions.2.from_: unknown key, did you mean 'from'?",
+        ),
         ("  1: {style: verse}\n", "marlow.yaml:5:7  versions.1.style: input should be 'completion'"),
         (
             "  1: {dose: {role: index, share: 1}}\n",
@@ -86,9 +90,9 @@ def test_a_faulty_version_is_placed(tmp_path: Path, versions: str, expected: str
     assert [fault[: len(expected)] for fault in caught.value.faults] == [expected]
 
 
-def test_other_authors_are_needed(tmp_path: Path) -> None:
-    with pytest.raises(YamlError, match=r"marlow.yaml:3:1  others: "):
-        _read(tmp_path, FIRST, HEAD.replace("[o/*/*.txt]", "[]"))
+def test_other_authors_may_be_left_out(tmp_path: Path) -> None:
+    assert _read(tmp_path, FIRST, HEAD.replace("[o/*/*.txt]", "[]")).others == ()
+    assert _read(tmp_path, FIRST, HEAD.replace("others: [o/*/*.txt]\n", "")).others == ()
 
 
 def test_the_shipped_corpora_are_valid(tmp_path: Path) -> None:

@@ -1,21 +1,27 @@
 from __future__ import annotations
 
+import itertools
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_author import CORPUS, NAME, PILOT, prose
 
 from harness import reference as references
-from harness.corpora import passages_of
+from harness.corpora import cut_runs, passages_of
 from harness.corpus.leakage import shared_ngrams
 from harness.corpus.prose import Paragraph
+from harness.corpus.splits import train_validation
 from harness.corpusfile import read_author
 from harness.errors import ConfigurationError
 from harness.holdout import held_out, parse_hold_out
 from harness.prepare import prepare
 from harness.store import Run, Store
 from harness.text import words
+from harness.types import Passage
 
 
 def _paragraph(page: int, place: int, role: str = "body") -> Paragraph:
@@ -87,3 +93,67 @@ def test_an_author_with_one_book_can_be_prepared(small_author: Path, tmp_path: P
     assert len({p.ordinal for p in train}) == len(train)
     n_train, n_held = (sum(len(words(p.text)) for p in side) for side in (train, reference.heldout))
     assert n_train > 2 * n_held > 0
+
+
+def _word(n: int) -> str:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return f"w{letters[n // 676 % 26]}{letters[n // 26 % 26]}{letters[n % 26]}"
+
+
+def _tellable(lengths: Sequence[Sequence[int]]) -> list[Paragraph]:
+    """A book without any word twice, so that every word's place and side are known."""
+    number = itertools.count()
+    return [
+        Paragraph(
+            "b", 1 + at // 3, "body", f"chapter {at // 6}",
+            " ".join(f"{' '.join(_word(next(number)) for _ in range(n))}." for n in sentences),
+        )
+        for at, sentences in enumerate(lengths)
+    ]  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(2, 25), min_size=1, max_size=8), min_size=12, max_size=30),
+    st.integers(1, 5),
+    st.integers(40, 80),
+    st.integers(0, 15),
+)
+def test_what_prepare_does_to_a_book_loses_no_word_and_puts_none_on_two_sides(
+    lengths: list[list[int]], block: int, size: int, overlap: int
+) -> None:
+    """Held out, cut, train and validation, as wired: the four sides partition the book, in order."""
+    book = _tellable(lengths)
+    try:
+        away = held_out({"b": book}, "b", block)
+    except ConfigurationError:
+        return
+    runs = away.runs(book)
+    cut = cut_runs(runs, size, overlap)
+    sides = train_validation(cut)
+    assert sorted([*sides.train, *sides.validation], key=lambda p: p.ordinal) == [
+        *_with_sides(cut, sides.validation)
+    ]
+    said = {split: [w for p in own for w in words(p.text)] for split, own in vars(sides).items()}
+    part = away.partition
+    said |= {"guard": _words(part.guard), "heldout": _words(part.heldout)}
+    for one, two in itertools.combinations(said, 2):
+        assert not {*said[one]} & {*said[two]}, (one, two)
+    assert set().union(*said.values()) == {*_words(book)}
+    joined: list[str] = []
+    for passage in cut:
+        tokens = words(passage.text)
+        again = [token for token in tokens if token in set(joined)]
+        assert len(again) <= overlap
+        assert joined[len(joined) - len(again) :] == again
+        joined += tokens[len(again) :]
+    assert joined == _words(runs[0]) + _words(runs[1])
+
+
+def _with_sides(cut: Sequence[Passage], validation: Sequence[Passage]) -> list[Passage]:
+    chosen = {p.digest: p for p in validation}
+    return [chosen.get(p.digest, p) for p in cut]
+
+
+def _words(paragraphs: Sequence[Paragraph]) -> list[str]:
+    return [word for paragraph in paragraphs for word in words(paragraph.text)]

@@ -18,8 +18,8 @@ import harness
 PACKAGE = Path(harness.__file__).parent
 
 ROOMS: tuple[tuple[str, ...], ...] = (
-    ("types", "errors", "text", "shelves"),
-    ("yamlfile", "taskfile", "recipe", "suite", "corpusfile"),
+    ("types", "errors", "text", "shelves", "decodings"),
+    ("yamlfile", "taskfile", "recipe", "keys", "matrix", "suite", "corpusfile"),
     ("metrics", "statistics", "punkt"),
     # Models know nothing of books, and one of those who write questions about a book is a model.
     ("models",),
@@ -27,13 +27,19 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("store",),
     ("training",),
     ("engines",),
+    ("fitted",),
     ("reference",),
+    ("freezing",),
     ("models.controls", "models.recorded", "measures"),
     ("margins", "judges", "cutting"),
     ("audit",),
-    ("asking", "holdout"),
+    ("asking", "holdout", "background"),
+    ("library",),
     ("corpora",),
     ("prepare",),
+    ("prospect",),
+    ("foldfiles",),
+    ("refit",),
     ("variants",),
     ("plan",),
     ("run",),
@@ -41,7 +47,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("summaries", "pairing", "compare"),
     ("figures", "plots", "report_context", "report", "report_tables"),
     ("bench", "validation", "results"),
-    ("lmeval", "train", "registering"),
+    ("lmeval", "orders", "train", "forecast", "registering"),
     ("measuring",),
     ("demo",),
     # The demo's story types the commands a user would type, so it lives with the commands.

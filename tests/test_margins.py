@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from harness import margins as module
 from harness import reference as references
+from harness.fitted import Fitted
 from harness.margins import SMALLEST_RATE, auc, margins_of
 from harness.measures import RATES, VERSIONS
 from harness.metrics.keyness import keyword_density
 from harness.models import controls
-from harness.reference import Fitted, Reference
+from harness.reference import Reference
 from harness.text import complete, words
 
 VALUES = st.lists(st.integers(-5, 5), min_size=1, max_size=12)

@@ -13,6 +13,7 @@ from small_author import CORPUS, NAME, PILOT, QUOTED, prose, write_books
 
 from harness import reference as references
 from harness.corpora import dosed, passages_of, read_manifest
+from harness.corpus.splits import repeats
 from harness.corpusfile import Dose, read_author
 from harness.errors import BookError, ConfigurationError
 from harness.prepare import Built, prepare
@@ -128,11 +129,28 @@ def test_passages_come_back_as_passages(small_author: Path) -> None:
         read_manifest("nobody", 1, small_author)
 
 
-def test_neighbours_are_validated_together(small_author: Path) -> None:
-    rows = _rows(small_author, 1)
-    used = rows[rows["split"].isin(["train", "validation"])]
-    for _, block in used.groupby(["book", used["ordinal"] // 8]):
-        assert block["split"].nunique() == 1
+@pytest.mark.parametrize("version", [1, 2])
+def test_validation_is_about_fifteen_percent_and_no_overlap_goes_over_to_train(
+    small_author: Path, version: int
+) -> None:
+    passages = passages_of(NAME, version, _store(small_author), small_author)
+    used = [p for p in passages if p.split in ("train", "validation")]
+    sides = Counter(passage.split for passage in used)
+    assert sides["validation"] / sides.total() == pytest.approx(0.15, abs=0.03)
+    overlapping = [
+        (one, two)
+        for one, two in itertools.pairwise(used)
+        if one.book == two.book and repeats(one.text, two.text)
+    ]
+    assert len(overlapping) > 10
+    assert all(one.split == two.split for one, two in overlapping)
+
+
+def test_body_text_is_validated_in_every_version_alike(small_author: Path) -> None:
+    first, second = (
+        {r["digest"]: r["split"] for r in _rows(small_author, n).to_dict("records")} for n in (1, 2)
+    )
+    assert sum(first[name] != side for name, side in second.items()) <= 0.01 * len(second)
 
 
 # ── again ─────────────────────────────────────────────────────────────────────────────────────────
@@ -238,6 +256,12 @@ def _only_the_held_out(workspace: Path) -> None:
         (workspace / "books" / NAME / book).unlink()
 
 
+def _own_book_among_others(workspace: Path) -> None:
+    shutil.copy(
+        workspace / "books" / NAME / "tides.txt", workspace / "books" / "others" / "flint" / "mine.txt"
+    )
+
+
 def _two_of_one_name(workspace: Path) -> None:
     shutil.copy(workspace / "books" / NAME / "tides.txt", workspace / "books" / NAME / "channels.txt")
 
@@ -258,6 +282,34 @@ def _two_of_one_name(workspace: Path) -> None:
             "hold_out: name the book to hold out, or BOOK#N for a block of it "
             "(fewer than three books are here; "
             "`stylobench prepare NAME --plan` lists the blocks)",
+        ),
+        (
+            lambda w: _describe(w, CORPUS + "  3: {from: 2, dose: {role: index, share: 0.01}}\n"),
+            "dose: role 'index' is 0% of the passages",
+        ),
+        (
+            lambda w: _describe(w, CORPUS + "  3: {from: 1, dose: {role: index, share: 0.01}}\n"),
+            "dose: role 'index' is ",
+        ),
+        (
+            lambda w: _describe(w, CORPUS + "  3: {from: 2, style: qa, pairs: gone.jsonl}\n"),
+            "pairs: gone.jsonl does not exist in this workspace",
+        ),
+        (
+            lambda w: _describe(w, CORPUS + "  3: {from: 2, style: qa, writer: claude-haiku-4-5-20251001}\n"),
+            "marlow@3: writer claude-haiku-4-5-20251001 needs max_usd and price",
+        ),
+        (
+            lambda w: _describe(w, 'pages: {tide: {"1": title}}\n' + CORPUS),
+            "marlow.yaml:1:9  pages: no book is called 'tide', did you mean 'tides'?",
+        ),
+        (
+            lambda w: _describe(w, CORPUS + '  3: {from: 2, pages: {wreck: {"1": title}}}\n'),
+            "marlow.yaml:11:24  versions.3.pages: no book is called 'wreck', did you mean 'wrecks'?",
+        ),
+        (
+            _own_book_among_others,
+            "others: flint/mine.txt is the author's own tides.txt; name other authors' books only",
         ),
         (_only_the_held_out, "books: harbours.txt is held out, and there is no other to train on"),
         (_two_of_one_name, "books: two files are called 'channels'; a book is known by its name"),
@@ -281,7 +333,7 @@ def test_a_book_that_cannot_be_read_leaves_nothing_behind(unprepared: Path) -> N
 
 
 def test_the_middle_book_is_held_out_where_none_is_named(unprepared: Path) -> None:
-    from harness.prepare import find_files
+    from harness.library import find_files
 
     _describe(unprepared, CORPUS.replace("hold_out: harbours.txt\n", ""))
     (unprepared / "books" / NAME / "channels.pdf").unlink()
@@ -340,3 +392,60 @@ def test_the_held_out_book_stays_the_one_of_the_frozen_reference(workspace: Path
         _prepare(workspace)
     assert _store(workspace).versions() == before
     assert not (workspace / "results" / "corpora" / f"{NAME}@3.json").exists()
+
+
+@pytest.mark.parametrize("hold_out", ["harbours.txt#1", "harbours.txt#2"])
+def test_a_block_of_the_frozen_book_is_another_choice(workspace: Path, hold_out: str) -> None:
+    _describe(workspace, CORPUS.replace("harbours.txt", hold_out) + "  3: {from: 2}\n")
+    with pytest.raises(ConfigurationError, match="holds out 'harbours', for good"):
+        _prepare(workspace)
+
+
+def test_another_block_than_the_frozen_one_is_refused(unprepared: Path) -> None:
+    fewer = CORPUS.replace("{from_held_out: 10, continuations: 10}", "{from_held_out: 5, continuations: 5}")
+    _describe(unprepared, fewer.replace("harbours.txt", "tides.txt#1"))
+    _prepare(unprepared)
+    frozen = references.load(NAME, unprepared)
+    assert (frozen.heldout_book, frozen.heldout_block) == ("tides", 1)
+    assert read_manifest(NAME, 2, unprepared)["heldout_block"] == 1
+    for other in ("tides.txt#2", "tides.txt"):
+        _describe(unprepared, fewer.replace("harbours.txt", other) + "  3: {from: 2}\n")
+        with pytest.raises(ConfigurationError, match="holds out 'tides#1', for good"):
+            _prepare(unprepared)
+
+
+def test_books_that_come_later_do_not_change_what_is_held_out_where_none_is_named(unprepared: Path) -> None:
+    """The middle book by size at first; then the frozen one, however many longer ones come."""
+    _describe(unprepared, CORPUS.replace("hold_out: harbours.txt\n", ""))
+    _prepare(unprepared)
+    held = references.load(NAME, unprepared).heldout_book
+    sizes = {path.stem: path.stat().st_size for path in (unprepared / "books" / NAME).iterdir()}
+    for number, seed in enumerate((70, 71, 72)):
+        _write = unprepared / "books" / NAME / f"long_{number}.txt"
+        _write.write_text("\n\n".join(prose(PILOT, 6000, seed)))
+    middle = sorted(
+        [*sizes.values(), *(p.stat().st_size for p in (unprepared / "books" / NAME).glob("long*"))]
+    )
+    assert sizes[held] != middle[len(middle) // 2], "chosen anew, another book would be held out"
+    _describe(unprepared, CORPUS.replace("hold_out: harbours.txt\n", "") + "  3: {from: 2}\n")
+    third = _prepare(unprepared)[2]
+    assert third.manifest["heldout_book"] == held
+    assert {"long_0", "long_1", "long_2"} < set(third.manifest["books"])
+    assert third.manifest["leakage"]["left"] == 0
+    (
+        unprepared / "books" / NAME / next(p.name for p in (unprepared / "books" / NAME).glob(f"{held}.*"))
+    ).unlink()
+    with pytest.raises(
+        ConfigurationError, match=f"books: '{held}', which the reference set holds out for good"
+    ):
+        _prepare(unprepared)
+
+
+def test_a_version_that_fails_its_check_leaves_a_frozen_reference_and_its_tables_alone(
+    workspace: Path,
+) -> None:
+    _describe(workspace, CORPUS + "  3: {from: 2, dose: {role: index, share: 0.5}}\n")
+    before = _files(workspace)
+    with pytest.raises(ConfigurationError, match="dose: role 'index' is 0%"):
+        _prepare(workspace)
+    assert _files(workspace) == before

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness import shelves
 from harness.errors import ConfigurationError, YamlError
-from harness.recipe import Recipe, find_trainer, parse_corpus, read_recipe
+from harness.recipe import Recipe, completed, find_trainer, parse_corpus, read_recipe, settings_of
 
 MINIMAL = "base: tiny\ncorpus: marlow@2\nsteps: 4\n"
 
@@ -37,6 +37,58 @@ def test_the_shipped_recipes_are_valid_and_their_trainers_are_there(tmp_path: Pa
         assert find_trainer(recipe, found, tmp_path).name == f"{recipe.trainer}.py"
 
 
+PUBLISHED = {
+    "completion-gpt-oss-20b": {"lora.r": 16, "epochs": 1, "load_in_4bit": True},
+    "completion-qwen3-14b": {"lora.r": 16, "epochs": 1, "load_in_4bit": True},
+    "qa-qwen3-14b": {"lora.r": 32, "lora.alpha": 32, "epochs": 3, "seq_len": 2048, "micro_batch": 2},
+    "qwen3-32b": {"seq_len": 1024, "micro_batch": 1, "batch": 8},
+    "qwen3-30b-a3b-attention": {"lora.targets": ("q_proj", "k_proj", "v_proj", "o_proj")},
+    "style-llama-3.1-8b": {
+        "lora.r": 64, "lora.alpha": 128, "lora.dropout": 0.05, "epochs": 5,
+        "lora.modules_to_save": ("lm_head", "embed_tokens"),
+    },
+    "llama-3.2-1b": {"steps": 600, "matrix": {"lora.r": (16, 64), "max_examples": (10000, 30000)}},
+    "smoke": {"max_examples": 64},
+    "smollm2-135m": {"lora.r": 16, "steps": 60, "base": "smollm2-135m-instruct", "seeds": (3407,)},
+    "rank-sweep": {"matrix": {"lora.r": (4, 16, 64), "seeds": (1, 2, 3)}},
+    "data-size-sweep": {"matrix": {"max_examples": (64, 128, 256, 512), "seeds": (1, 2)}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_experiment_has_its_own_settings(tmp_path: Path, name: str) -> None:
+    path, recipe = read_recipe(name, tmp_path)
+    for key, wanted in PUBLISHED[name].items():
+        found = recipe
+        for part in key.split("."):
+            found = getattr(found, part)
+        assert found == wanted, key
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[1].startswith(f"# stylobench train {name}")
+    assert "measured" in lines[0] or "minute" in lines[0], "what it takes, or that nobody has measured it"
+    assert sum(line.startswith("corpus: ") for line in lines) == 1
+
+
+def test_the_shipped_recipes_are_those_described_here(tmp_path: Path) -> None:
+    assert {path.stem for path in shelves.list_yaml("trainers/recipes", tmp_path)} == set(PUBLISHED)
+
+
+def test_alpha_follows_the_rank_unless_it_is_written(tmp_path: Path) -> None:
+    for lora, alpha in (("{r: 64}", 64), ("{r: 64, alpha: 8}", 8), ("{alpha: 8}", 8), ("{dropout: 0.1}", 16)):
+        assert read_recipe(_write(tmp_path, MINIMAL + f"lora: {lora}\n"), tmp_path)[1].lora.alpha == alpha
+
+
+def test_settings_of_an_older_record_gain_the_keys_that_came_since() -> None:
+    recipe = Recipe(base="tiny", corpus="marlow@2", steps=4, note="why", matrix={"seeds": (1, 2)})
+    settings = settings_of(recipe)
+    assert not {"note", "matrix"} & set(settings)
+    assert completed(settings) == settings
+    old = {key: settings[key] for key in ("base", "corpus", "steps", "lr")} | {"lora": {"r": 16, "alpha": 16}}
+    assert completed(old) == settings
+    foreign = {"trained elsewhere": "x", "lora": {"r": 8}}
+    assert completed(foreign) == foreign
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -45,6 +97,9 @@ def test_the_shipped_recipes_are_valid_and_their_trainers_are_there(tmp_path: Pa
         (MINIMAL + "batch: 8\nmicro_batch: 3\n", "mine.yaml:1:1  batch 8 is not a multiple of micro_batch 3"),
         (MINIMAL + "seeds: []\n", "mine.yaml:1:1  seeds: at least one is needed"),
         (MINIMAL + "lora: {aplha: 3}\n", "mine.yaml:4:8  lora.aplha: unknown key, did you mean 'alpha'?"),
+        (MINIMAL + "lora: {r: 0}\n", "mine.yaml:4:8  lora.r: input should be greater than or equal to 1"),
+        (MINIMAL + "max_copied: 0.1\n", "mine.yaml:1:1  max_copied is a ceiling for keep: best_validation"),
+        (MINIMAL + "template: {thinking: no}\n", "mine.yaml:4:12  template.thinking: unknown key"),
         (MINIMAL + "lr: 0\n", "mine.yaml:4:1  lr: input should be greater than 0"),
         (MINIMAL + "schedule: step\n", "mine.yaml:4:1  schedule: input should be 'linear', 'cosine' or"),
     ],

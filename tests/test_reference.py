@@ -14,7 +14,7 @@ from harness import cutting
 from harness import reference as references
 from harness.errors import ConfigurationError, MissingPrerequisiteError
 from harness.metrics.attribution import AuthorshipClassifier
-from harness.reference import Fitted, Margins, Reference
+from harness.reference import Reference
 from harness.text import count_words, words
 from harness.types import Passage
 
@@ -135,38 +135,36 @@ def test_the_authors_answer_is_cut_to_the_models_length(reference: Reference) ->
 # ── on disk ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_was_fitted_survives_the_disk(reference: Reference, tmp_path: Path) -> None:
-    reference.fitted.save(tmp_path)
-    again = Fitted.load(tmp_path)
-    texts = [reference.heldout[0].text, reference.others["flint"][0].text]
-    assert again.keywords == reference.fitted.keywords
-    assert again.keyness == reference.fitted.keyness
-    for text in texts:
-        assert again.tfidf.nearest(text) == reference.fitted.tfidf.nearest(text)
-        assert again.delta.burrows(text) == reference.fitted.delta.burrows(text)
-    for name, classifier in reference.fitted.classifiers.items():
-        assert np.array_equal(again.classifiers[name].logits(texts), classifier.logits(texts))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["fitted.json", "fitted.npz"]
-
-
-def test_the_files_hold_no_pickle_and_no_path(reference: Reference, small_author: Path) -> None:
-    with np.load(reference.folder / "fitted.npz", allow_pickle=False) as archive:
-        assert all(archive[name].dtype.kind in "fiuUb" for name in archive.files)
-    for name in ("reference.json", "fitted.json"):
-        assert str(small_author) not in (reference.folder / name).read_text()
-
-
 def test_a_reference_is_its_content(reference: Reference) -> None:
-    seen = [*reference.train, *(p for texts in reference.others.values() for p in texts)]
-    again = references.content_digest(reference.prompts, reference.documents, seen[::-1])
-    assert again == reference.digest
+    """Order is nothing; a word, a document, a train passage or whose a passage is, is another reference."""
+    asked, train, others = (reference.prompts, reference.documents), reference.train, reference.others
+    swapped = {"flint": others["thorne"], "thorne": others["flint"]}
+    backwards = {name: others[name][::-1] for name in sorted(others, reverse=True)}
+    assert references.content_digest(*asked, train[::-1], backwards) == reference.digest
     reworded = replace(reference.prompts[0], text="What now?")
     changed = [
-        references.content_digest((reworded, *reference.prompts[1:]), reference.documents, seen),
-        references.content_digest(reference.prompts, reference.documents[1:], seen),
-        references.content_digest(reference.prompts, reference.documents, seen[1:]),
+        references.content_digest((reworded, *asked[0][1:]), asked[1], train, others),
+        references.content_digest(asked[0], asked[1][1:], train, others),
+        references.content_digest(*asked, train[1:], others),
+        references.content_digest(*asked, train, {"flint": others["flint"]}),
+        references.content_digest(*asked, train, swapped),
     ]
-    assert len({reference.digest, *changed}) == 4
+    assert len({reference.digest, *changed}) == 6
+
+
+def test_a_former_set_is_no_author_but_can_be_loaded(small_author: Path, tmp_path: Path) -> None:
+    found = references.load("marlow", small_author)
+    folder = references.folder_of("marlow", tmp_path)
+    shutil.copytree(found.folder, folder)
+    shutil.copytree(found.folder, references.former_folder(replace(found, folder=folder)))
+    shutil.copytree(found.folder, references.folder_of("marlow.2", tmp_path))
+    assert references.prepared_authors(tmp_path) == ["marlow", "marlow.2"]
+    assert references.load(f"marlow.{found.digest}", tmp_path).digest == found.digest
+
+
+def test_what_stands_beside_a_number_against_presidents(reference: Reference) -> None:
+    assert reference.caveat == ""
+    assert replace(reference, background=True).caveat == "easy negatives: optimistic"
 
 
 def test_loading_what_was_never_prepared_offers_the_nearest(small_author: Path, tmp_path: Path) -> None:
@@ -180,23 +178,6 @@ def test_loading_what_was_never_prepared_offers_the_nearest(small_author: Path, 
         references.load("marlow", tmp_path)
 
 
-def test_a_reference_whose_margins_fail_is_not_frozen(reference: Reference, tmp_path: Path) -> None:
-    """All or nothing: a crash while measuring leaves no folder that could be taken for a reference set."""
-
-    def broken(draft: Reference) -> Margins:
-        assert draft.fitted.keywords == reference.fitted.keywords
-        raise RuntimeError("out of memory")
-
-    draft = replace(reference, folder=references.folder_of("marlow", tmp_path), margins={}, audit={})
-    with pytest.raises(RuntimeError, match="out of memory"):
-        references.freeze(draft, reference.fitted, broken)
-    with pytest.raises(MissingPrerequisiteError):
-        references.load("marlow", tmp_path)
-    frozen = references.freeze(draft, reference.fitted, lambda _: Margins({"words": 2.0}, {"words_auc": 0.6}))
-    assert references.load("marlow", tmp_path) == frozen
-    assert json.loads((frozen.folder / "reference.json").read_text())["margins"] == {"words": 2.0}
-
-
 @pytest.mark.parametrize(("auc", "twin"), [(0.8, "masked"), (0.79, "plain"), (math.nan, "plain")])
 def test_the_masked_twin_is_primary_where_it_tells_the_author(
     reference: Reference, auc: float, twin: str
@@ -205,7 +186,7 @@ def test_the_masked_twin_is_primary_where_it_tells_the_author(
     assert replace(reference, audit={}).primary_classifier == "plain"
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"format": 2}', '{"format": 3}', '{"name": "mar'])
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 3}', '{"format": 4}', '{"name": "mar'])
 def test_a_damaged_reference_is_refused(small_author: Path, tmp_path: Path, text: str) -> None:
     shutil.copytree(references.folder_of("marlow", small_author), references.folder_of("marlow", tmp_path))
     (references.folder_of("marlow", tmp_path) / "reference.json").write_text(text)
@@ -223,32 +204,9 @@ def test_a_reference_edited_after_it_was_cut_is_refused(small_author: Path, tmp_
         references.load("marlow", tmp_path)
 
 
-@pytest.mark.parametrize("file", ["fitted.json", "fitted.npz"])
-@pytest.mark.parametrize("content", [b"", b"{}", b"PK junk", b"\x80\x04K\x01."])
-def test_damaged_fits_are_refused(small_author: Path, tmp_path: Path, file: str, content: bytes) -> None:
-    folder = references.folder_of("marlow", tmp_path)
-    shutil.copytree(references.folder_of("marlow", small_author), folder)
-    (folder / file).write_bytes(content)
-    with pytest.raises(ConfigurationError, match="damaged; put results/references/marlow back"):
-        _ = references.load("marlow", tmp_path).fitted
-
-
 def test_a_name_that_leaves_the_folder_is_no_author(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="use letters"):
         references.load("../marlow", tmp_path)
-
-
-def test_two_that_cut_at_once_leave_one_whole_reference(reference: Reference, tmp_path: Path) -> None:
-    draft = replace(reference, folder=references.folder_of("marlow", tmp_path))
-
-    def faster(_: Reference) -> Margins:
-        shutil.copytree(reference.folder, draft.folder)
-        return Margins({}, {})
-
-    with pytest.raises(ConfigurationError, match="cut by another process meanwhile"):
-        references.freeze(draft, reference.fitted, faster)
-    assert references.load("marlow", tmp_path).digest == reference.digest
-    assert [path.name for path in draft.folder.parent.iterdir()] == ["marlow"]
 
 
 def test_too_little_to_fit_on_is_a_fault_of_the_books(reference: Reference) -> None:

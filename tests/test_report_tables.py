@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,18 @@ def test_a_gated_rate_is_drawn_with_its_ceiling(bench: Bench) -> None:
     assert {dot.label: dot.value for dot in figure.dots} == {
         line.variant: summarise(table, line.variant, "copied").value for line in panels["copying"].table.lines
     }
+
+
+def test_the_page_says_where_other_authors_are_easily_told(bench: Bench) -> None:
+    def note(background: bool) -> str:
+        asked = replace(bench.asked, reference=replace(bench.asked.reference, background=background))
+        material = Material(
+            asked, bench.variants, bench.table(), None, [], bench.store, bench.workspace, "small"
+        )
+        return build(material, [], "A page").position_note
+
+    assert "flint, thorne; easy negatives: optimistic" in note(True)
+    assert "easy negatives" not in note(False)
 
 
 def test_words_of_a_cloud_are_over_used_and_of_four_letters_or_more() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 
 import pytest
@@ -38,7 +39,7 @@ def test_counting_words_is_the_length_of_the_list(text: str) -> None:
 
 def test_normalise_straightens_what_printers_bend() -> None:
     printed = "“It’s” a ﬁne co-\noperation — the eﬀort’s end\u00ad\ning, a well‐\nknown one"
-    assert normalise(printed) == "\"It's\" a fine cooperation - the effort's ending, a wellknown one"
+    assert normalise(printed) == "\"It's\" a fine cooperation—the effort's ending, a wellknown one"
 
 
 def test_normalise_joins_only_words_cut_at_the_end_of_a_line() -> None:
@@ -47,11 +48,67 @@ def test_normalise_joins_only_words_cut_at_the_end_of_a_line() -> None:
     assert normalise("1901-\nto") == "1901-\nto"
 
 
-@given(st.text(alphabet=st.sampled_from("aé “”‘’–—−‐ﬁﬀ\u00ad\u200b\n-½Å…")))
+BENT = "aéS1 .,“”‘’–—―−‐‑‒ﬁﬀ\u00ad\u200b\n\t-½Å…|<>!\u0301\u00a0"
+DASHED = st.lists(
+    st.sampled_from(
+        [
+            *("law", "All", "18", "it's", "he said,", '"No!"', ".", " ", "  ", "\n"),
+            *("--", "---", "----", " - ", " -- ", " – ", " — ", *"-–—―‐‑‒−"),
+        ]
+    )
+).map("".join)
+
+
+@given(st.text(alphabet=st.sampled_from(BENT)))
 def test_nothing_bent_is_left(text: str) -> None:
     plain = normalise(text)
-    assert not set(plain) & set("“”‘’‚‛„«»‐‑‒–—―−\u00ad\u200bﬀﬁﬂﬃﬄﬅﬆ")
+    assert not set(plain) & set("“”‘’‚‛„«»‐‑‒–―−\u00ad\u200bﬀﬁﬂﬃﬄﬅﬆ")
     assert unicodedata.is_normalized("NFKC", plain)
+
+
+@given(st.one_of(st.text(), st.text(alphabet=st.sampled_from(BENT)), DASHED))
+def test_normalising_twice_changes_nothing_more(text: str) -> None:
+    assert normalise(normalise(text)) == normalise(text)
+
+
+@given(DASHED)
+def test_dashes_never_change_the_words(text: str) -> None:
+    unbroken = re.sub(r"(?<=\w)[-‐‑‒−]\s*\n", "- ", text)
+    assert words(normalise(unbroken)) == words(unbroken)
+    assert normalise(unbroken).count("\n") == unbroken.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("printed", "plain"),
+    [
+        *((f"the law{dash}all these", "the law—all these") for dash in ("—", "―", "--", "---")),
+        *((f"the law {dash} all", "the law—all") for dash in ("—", "―", "–", "--", "---")),
+        ("the law, -- all", "the law,—all"),
+        ("the law—\nall these", "the law—\nall these"),
+        ("he said --\nand", "he said—\nand"),
+        ('"Well--" he said--', '"Well—" he said—'),
+        ("No!--And", "No!—And"),
+        ("— Bonjour. — Oui, dit-il — non.", "— Bonjour. — Oui, dit-il—non."),
+        ("– Guten Tag", "— Guten Tag"),
+        ("Stop.\n-- Shakespeare", "Stop.\n— Shakespeare"),
+        ("the Anglo–American, well‑known", "the Anglo-American, well-known"),
+        ("1914--18, 1914–18, 1914‒18", "1914-18, 1914-18, 1914-18"),
+        ("at −5 or –5 degrees", "at -5 or -5 degrees"),
+    ],
+)
+def test_one_dash_and_one_hyphen(printed: str, plain: str) -> None:
+    assert normalise(printed) == plain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("-----", "one ---- two", "Mr. ——— said", "- item\n- item", "a - b", "---\ntitle: x\n---"),
+        *("| a | b |\n| --- | --- |", "<!-- note -->", "a --> b", "—", "--", "+--+--+"),
+    ],
+)
+def test_rules_lists_and_tables_are_left_alone(text: str) -> None:
+    assert normalise(text) == text
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,9 @@ def test_one_fault_hides_no_other(workspace: Path) -> None:
     _write(workspace, "trainers/recipes/loose.yaml", RECIPE.replace("@2", ""))
     _write(workspace, "tasks/suites/wrong.yaml", "author: marlow\ntasks: [copyin]\n")
     findings = _findings(workspace)
-    assert findings["good.yaml"] == Finding("good.yaml", "ok", "tiny on marlow@2")
+    assert findings["good.yaml"] == Finding("good.yaml", "ok", "tiny on marlow@2", "workspace")
+    assert findings["slip.yaml"].shelf == "workspace"
+    assert findings["copying.yaml"].shelf == "shipped"
     results = {name: findings[name].result for name in ("slip.yaml", "lost.yaml", "loose.yaml", "wrong.yaml")}
     assert results == {
         "slip.yaml": "slip.yaml:4:1  epcohs: unknown key, did you mean 'epochs'?",

@@ -10,7 +10,17 @@ from harness.models.adapters import read_adapter
 from harness.models.bases import Base
 from harness.store import Store
 from harness.types import Variant
-from harness.variants import adapter_digest, as_row, base_variant, check_adapter, match, registered, select
+from harness.variants import (
+    adapter_digest,
+    as_row,
+    base_variant,
+    check_adapter,
+    corpora_seen,
+    match,
+    registered,
+    select,
+    trained_on_both,
+)
 
 BASE = Base("tiny", Path("tiny"), "local", "weights1", "template1")
 FIRST = Variant("tuned-1", "adapter", "d1", "tiny", "a/1", "marlow", 1, "marlow@1", {"steps": 4, "é": None})
@@ -93,3 +103,32 @@ def test_a_corpus_whose_variants_are_all_limited_says_which_they_are() -> None:
     ):
         select("c@1", {short.name: short})
     assert select("r@1+8steps", {short.name: short}) == [short]
+
+
+def test_the_template_it_was_trained_with_is_part_of_an_adapter() -> None:
+    plain = adapter_digest(BASE, "a1")
+    assert adapter_digest(BASE, "a1", "") == plain
+    assert len({plain, adapter_digest(BASE, "a1", "t1"), adapter_digest(BASE, "a1", "t2")}) == 3
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now", "both"),
+    [
+        ("a@1", "a@2", "a@1, a@2"),
+        ("a@1", "a@1", "a@1"),
+        ("a@1, b@1", "b@1", "a@1, b@1"),
+        ("nothing", "a@1", "a@1"),
+        ("unknown", "a@1", "unknown"),
+        ("all", "a@1", "all"),
+        ("unknown", "all", "all"),
+    ],
+)
+def test_what_was_seen_before_stays_seen(earlier: str, now: str, both: str) -> None:
+    assert trained_on_both(earlier, now) == both
+
+
+def test_every_corpus_of_a_lineage_counts_once() -> None:
+    lineage = [{"corpus": "a", "version": 1}, {"corpus": "", "version": 0}, {"corpus": "a", "version": 1}]
+    heir = replace(FIRST, corpus="b", version=3, record={"lineage": lineage})
+    assert [str(corpus) for corpus in corpora_seen(heir)] == ["a@1", "b@3"]
+    assert corpora_seen(replace(FIRST, corpus="", version=0, record={})) == []

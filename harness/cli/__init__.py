@@ -18,6 +18,7 @@ from harness.cli import (
     audit,
     compare,
     demo,
+    explain,
     import_,
     ls,
     measure,
@@ -64,6 +65,7 @@ for verb, panel in (
     (report.report, ANSWERS),
     (ls.ls, LOOK),
     (show.show, LOOK),
+    (explain.explain, LOOK),
     (validate.validate, LOOK),
     (demo.demo, LOOK),
 ):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli.output import Format, FormatOption, print_rows
 from harness.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from harness.audit import Fitness
 
 
 def audit(
@@ -38,13 +42,24 @@ def audit(
             "against": row.worst_author,
             "its interval": f"[{row.worst.interval.low:.3f}, {row.worst.interval.high:.3f}]",
             "mark": row.mark,
-            "remark": row.note or (f"{row.needed} prompts decide a margin" if row.needed else ""),
+            "remark": _remark(row, found.caveat),
         }
         for row in found.rows
     ]
     print_rows(rows, format)
     if format is Format.table:
         typer.echo(f"\nunfit metrics decide nothing; stored as results/references/{author}/audit.json")
+        if found.caveat:
+            typer.echo(
+                f"no other authors are named, and presidents stand in: {found.caveat}; "
+                f"name some under others, then stylobench reference {author} --refit"
+            )
+
+
+def _remark(row: Fitness, caveat: str) -> str:
+    own = row.note or (f"{row.needed} prompts decide a margin" if row.needed else "")
+    measured = not math.isnan(row.mean.value)
+    return "; ".join(filter(None, (caveat if measured else "", own)))
 
 
 def parse_lengths(text: str) -> list[int]:

@@ -42,7 +42,7 @@ def import_(
         for passage in passages_of(wanted.name, wanted.version, store, workspace)
         if passage.split in ("train", "validation")
     ]
-    found = align(file, passages, load(wanted.name, workspace), workspace)
+    found = align(file, passages, load(wanted.name, workspace).heldout, workspace)
     matched = found.questions()
     rows = [
         {"pairs": "go with a passage of these books", "n": len(matched)},

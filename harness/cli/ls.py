@@ -61,17 +61,46 @@ def _variants(workspace: Path) -> list[dict[str, Any]]:
 
 
 def _corpora(workspace: Path) -> list[dict[str, Any]]:
-    from harness.cli.prepare import row
     from harness.shelves import read_json
 
     remedy = "delete it and run `stylobench prepare` again"
-    paths = sorted((workspace / "results" / "corpora").glob("*.json"))
-    return [row(read_json(path, remedy), reused=True) for path in paths]
+    found = [read_json(path, remedy) for path in (workspace / "results" / "corpora").glob("*.json")]
+    return [_corpus(m) for m in sorted(found, key=lambda m: (m["name"], m["version"]))]
+
+
+def _corpus(manifest: dict[str, Any]) -> dict[str, Any]:
+    """One built version: what it is made of, and when and from what it was made."""
+    counts, settings, parent = manifest["passages"], manifest["settings"], manifest["parent"]
+    return {
+        "corpus": f"{manifest['name']}@{manifest['version']}",
+        "from": "books" if parent is None else f"@{parent}",
+        "style": manifest["style"],
+        "keep": settings.get("keep", ""),
+        "train": counts.get("train", 0),
+        "validation": counts.get("validation", 0),
+        "words": manifest["words"],
+        "questions": (manifest.get("questions") or {}).get("questions", 0),
+        "held out": _held_out(manifest),
+        "built": _day(manifest["run"]),
+    }
+
+
+def _held_out(manifest: dict[str, Any]) -> str:
+    block = manifest.get("heldout_block")
+    return str(manifest["heldout_book"]) + ("" if block is None else f"#{block}")
+
+
+def _day(run: str) -> str:
+    """When a run began, in UTC, to the minute: its name says so."""
+    digits = run.replace("T", "")
+    if not digits[:12].isdigit():
+        return ""
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:8]} {digits[8:10]}:{digits[10:12]}"
 
 
 def _shelf(shelf: str, workspace: Path) -> list[dict[str, Any]]:
     """A shelf's files with the first line of their header comment."""
-    from harness.shelves import list_yaml
+    from harness.shelves import list_yaml, origin
 
     rows = []
     for path in list_yaml(shelf, workspace):
@@ -81,7 +110,7 @@ def _shelf(shelf: str, workspace: Path) -> list[dict[str, Any]]:
             {
                 "name": path.stem,
                 "about": about,
-                "from": "workspace" if path.is_relative_to(workspace) else "shipped",
+                "from": origin(path, workspace),
             }
         )
     return rows

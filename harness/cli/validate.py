@@ -17,7 +17,9 @@ def validate(context: typer.Context, format: FormatOption = Format.table) -> Non
 
     workspace: Path = context.obj
     found = check_workspace(workspace)
-    rows: list[dict[str, Any]] = [{"file": f.file, "result": f.result, "example": f.example} for f in found]
+    rows: list[dict[str, Any]] = [
+        {"file": f.file, "from": f.shelf, "result": f.result, "example": f.example} for f in found
+    ]
     print_rows(rows, format)
     faults = sum(f.result != "ok" for f in found)
     if faults:

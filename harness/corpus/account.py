@@ -70,6 +70,8 @@ def _what(manifest: Mapping[str, Any]) -> Iterator[Line]:
     yield Line("corpus", "name", f"{manifest['name']}@{manifest['version']}")
     for key in ("style", "digest", "reference", "run"):
         yield Line("corpus", key, str(manifest[key]))
+    if manifest.get("background"):
+        yield Line("corpus", "other authors", "none named, former presidents: easy negatives: optimistic")
 
 
 def _books(manifest: Mapping[str, Any], passages: Sequence[Passage]) -> Iterator[Line]:
@@ -79,8 +81,10 @@ def _books(manifest: Mapping[str, Any], passages: Sequence[Passage]) -> Iterator
         n_words[passage.book] += passage.n_words
         count[passage.book] += 1
     for book, sha256 in sorted(manifest["books"].items()):
-        held = "held out" if book == manifest["heldout_book"] else ""
-        have = held or f"{count[book]:,} passages, {n_words[book]:,} words"
+        have = f"{count[book]:,} passages, {n_words[book]:,} words"
+        if book == manifest["heldout_book"]:
+            block = manifest.get("heldout_block")
+            have = "held out" if block is None else f"block {block} held out; {have}"
         yield Line("books", book, f"{have}; sha256 {sha256[:12]}")
 
 

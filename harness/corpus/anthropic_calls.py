@@ -71,6 +71,10 @@ class Calls:
         self._client = _client(base_url, patience.timeout_s)
         self._patience, self._sleep = patience, sleep
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
     def once(self, call: Callable[[anthropic.Anthropic], T]) -> T | Failed:
         """The call's value or its failure; never an exception of the SDK."""
         import anthropic

@@ -10,6 +10,7 @@ billed each time, below the cap all the same.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -65,8 +66,9 @@ class AnthropicWriter:
             if purchase.lacking(texts, per_passage) or purchase.batches.open():
                 calls = Calls(self._base_url, self._patience, self._sleep)
                 run = _Run(purchase, calls, self._patience, self._sleep)
-                run.settle_open()
-                (run.live if self._terms.live else run.in_batches)(texts, per_passage)
+                with contextlib.closing(calls):
+                    run.settle_open()
+                    (run.live if self._terms.live else run.in_batches)(texts, per_passage)
             return purchase.written(passages, per_passage, self.identity)
 
 

@@ -19,6 +19,8 @@ from harness.types import Book, Page
 PAGE_WORDS = 400
 PLAIN, WEB = (".txt", ".md"), (".html", ".htm", ".xhtml")
 SUFFIXES = (".pdf", ".epub", *WEB, *PLAIN)
+_ITALICS = re.compile(r"(?<!\w)_(?=\S)([^_]+)(?<=\S)_(?!\w)")
+"""Project Gutenberg's ``_word_`` and ``_several words_``, over line breaks too; never ``snake_case``."""
 _MARKDOWN_HEADING = re.compile(r"#{1,3}\s+(.+?)\s*#*")
 
 
@@ -88,7 +90,10 @@ def find_books(patterns: list[str], root: Path) -> list[Path]:
 
 
 def _read_plain(path: Path, *, markdown: bool) -> Book:
-    """Plain text as pages of about 400 words cut at paragraph ends; Markdown headings become chapters."""
+    """Plain text as pages of about 400 words cut at paragraph ends; Markdown headings become chapters.
+
+    Underscores that stand for italics go.
+    """
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -111,6 +116,7 @@ def _read_plain(path: Path, *, markdown: bool) -> Book:
     held: list[str] = []
     n_held = 0
     for block in re.split(r"\n[ \t]*(?:\n[ \t]*)+", text.replace("\r\n", "\n").strip("\n")):
+        block = _ITALICS.sub(r"\1", block)
         n_block = count_words(block)
         heading = _MARKDOWN_HEADING.fullmatch(block.strip()) if markdown else None
         if n_held and (n_held + n_block > 1.25 * PAGE_WORDS or n_held >= PAGE_WORDS or heading):

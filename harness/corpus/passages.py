@@ -24,7 +24,7 @@ from harness.types import Passage
 
 CLOSED_AT = 0.6
 _AROUND_FIGURES = re.compile(r"\d|(?<=\d)[^\w\s]|(?<!\d)(?=\d)")
-_CLAUSE_END = re.compile(r"(?<=[;:,—])\s+")
+_CLAUSE_END = re.compile(r"(?<=[;:,])\s+|(?<=\S—)(?=\S)")
 _TOKEN = re.compile(r"\S+")
 _WORD_START = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
@@ -99,7 +99,7 @@ def _units(text: str, words: int) -> Iterator[_Unit]:
     for piece in pieces:
         for part in _fitting(piece.strip(), words):
             yield _Unit(part, gap, passage_size(part))
-            gap = "\n" if kept else " "
+            gap = "\n" if kept else _space_after(part)
 
 
 def _fitting(text: str, words: int) -> Iterator[str]:
@@ -112,7 +112,7 @@ def _fitting(text: str, words: int) -> Iterator[str]:
     held = ""
     for clause in _CLAUSE_END.split(text):
         for part in [clause] if passage_size(clause) <= words else _at_words(clause, words):
-            longer = f"{held} {part}" if held else part
+            longer = held + _space_after(held) + part if held else part
             if held and passage_size(longer) > words:
                 yield held
                 held = part
@@ -120,6 +120,11 @@ def _fitting(text: str, words: int) -> Iterator[str]:
                 held = longer
     if held:
         yield held
+
+
+def _space_after(part: str) -> str:
+    """What stands between two parts of a sentence: nothing where it was cut behind a dash."""
+    return "" if part.endswith("—") else " "
 
 
 def _at_words(text: str, words: int) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
     running heads, folios   found by repetition at the edges of pages, removed
     footnotes               below NOTE_RULE or a gap: set apart, role ``notes``, after their chapter
-    end-of-line hyphens     joined where the joined word occurs elsewhere in the book, else kept
+    end-of-line hyphens     the printer's go, the author's stay (``hyphens``)
     lines                   joined into paragraphs, over page breaks too
     headings                taken out of the prose; they name the chapter
 
@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
+from harness.corpus.hyphens import Lexicon, join, lexicon
 from harness.corpus.layout import NOTE_RULE
-from harness.text import count_words, normalise, words
+from harness.text import normalise, words
 from harness.types import LabelledPage, Page
 
 PROSE_ROLES = frozenset({"body", "preface"})
@@ -28,10 +29,9 @@ REPEATS = 3
 _FOLIO = re.compile(r"\W*(?:p(?:g|age)?\.?\s*)?(?:\d{1,4}|[ivxlc]{1,7})\W*", re.I)
 _SUPERSCRIPT = re.compile(r"(?<=[^\W\d]|[.,;:!?\"”’')])[⁰¹²³⁴-⁹]+")
 _NOTE_START = re.compile(r"\s*(?:[⁰¹²³⁴-⁹]+|[*†‡]|\d{1,3}[.)]?)\s*[\"“'‘A-Z]")
-_BROKEN = re.compile(r"([^\W\d_]+)[-‐\u00ad]$")
-_LEADING_WORD = re.compile(r"[^\W\d_]+")
 _HEAD_WITH_FOLIO = re.compile(r"\[?\d{1,4}\]?\s[^a-z]*[A-Z]{3}[^a-z]*|[^a-z]*[A-Z]{3}[^a-z]*[\s.]\d{1,4}\]?")
 _NUMBERED = re.compile(r"(?:chapter|part|book|lecture|section)\s+(?:[ivxlc]+|\d+|[a-z]+)\.?", re.I)
+_FORMULA = re.compile(r"[=△∴∵√∠]")
 _SENTENCE_END = re.compile(r"[.!?:][\"”’')\]]*[⁰¹²³⁴-⁹]*$")
 
 
@@ -91,35 +91,14 @@ def split_notes(lines: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]
     return tuple(lines), ()
 
 
-# ── words and lines ───────────────────────────────────────────────────────────────────────────────
-
-
-def vocabulary(pages: Sequence[Sequence[str]]) -> frozenset[str]:
-    """Every word of the pages that no line end breaks."""
-    known: set[str] = set()
-    for lines in pages:
-        bare = [line.strip() for line in lines if line.strip()]
-        for before, line in zip(["", *bare], bare, strict=False):
-            whole = _LEADING_WORD.sub("", line, count=1) if _BROKEN.search(before) else line
-            known.update(words(normalise(_BROKEN.sub("", whole))))
-    return frozenset(known)
-
-
-def join(before: str, line: str, known: frozenset[str]) -> str:
-    """Two lines as one: a broken word joined only where the whole of it is known."""
-    broken, head = _BROKEN.search(before), _LEADING_WORD.match(line)
-    if broken and head:
-        whole = normalise(broken.group(1) + head.group()).lower()
-        joined = before.endswith("\u00ad") or whole in known
-        return (before[:-1] if joined else before) + line
-    return before + line if before.endswith(("—", "―")) else f"{before} {line}"
+# ── lines ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _clean(text: str) -> str:
     return " ".join(normalise(_SUPERSCRIPT.sub("", text)).split())
 
 
-def _blocks(lines: Sequence[str], known: frozenset[str], usual: float) -> list[_Block]:
+def _blocks(lines: Sequence[str], known: Lexicon, usual: float) -> list[_Block]:
     """Lines joined where nothing says that a paragraph starts: an indent, a gap, or a short last line."""
     blocks: list[_Block] = []
     gap, previous = False, ""
@@ -152,11 +131,14 @@ class _Block:
 
 
 def is_heading(text: str) -> bool:
-    """``CHAPTER IV``, or a short line all in capitals."""
+    """``CHAPTER IV``, or a short line all in capitals; the letters of a figure or a formula are none."""
     if _NUMBERED.fullmatch(text) and len(text.split()) == 2:
         return True
-    letters = [c for c in text if c.isalpha()]
-    return len(letters) >= 3 and count_words(text) <= 10 and text.upper() == text
+    if _FORMULA.search(text) or text.upper() != text:
+        return False
+    tokens = words(text)
+    real = [token for token in tokens if len(token) >= 3]
+    return len(tokens) <= 10 and bool(real) and 2 * len(real) >= sum(len(token) == 1 for token in tokens)
 
 
 # ── paragraphs ────────────────────────────────────────────────────────────────────────────────────
@@ -169,7 +151,7 @@ class _Reading:
     An open paragraph keeps its place in the order of reading while plates and the like are passed.
     """
 
-    known: frozenset[str]
+    known: Lexicon
     chapter: str = ""
     awaits_title: bool = False
     open: int | None = None
@@ -196,11 +178,13 @@ def paragraphs(
     labelled: Sequence[LabelledPage],
     roles: set[str] | None,
     chapters: Sequence[tuple[int, str]] = (),
+    language: str = "en",
 ) -> tuple[Paragraph, ...]:
     """The paragraphs of one book on pages of the wanted roles (None: of all), in reading order.
 
     Footnotes of body pages have the role ``notes`` and come after their chapter. ``chapters`` is the
     book's outline; headings found on the page name chapters too, so it may be left out.
+    ``language`` says whose words mend a broken one.
     """
     pages = [item.page for item in labelled]
     running = running_lines(pages)
@@ -209,10 +193,12 @@ def paragraphs(
     lines = [line for n in prose for line in stripped[n] if line.strip()]
     usual = median(len(line) for line in lines) if lines else 0.0
     indents = sum(line.startswith("  ") for line in lines) >= 0.02 * len(lines)
-    reading = _Reading(vocabulary(stripped))
+    reading = _Reading(lexicon(stripped, language))
     titles: dict[int, list[str]] = {}
+    elsewhere = _printed_on_other_matter(labelled)
     for number, title in chapters:
-        titles.setdefault(number, []).append(title)
+        if tuple(words(title)) not in elsewhere.get(number, ()):
+            titles.setdefault(number, []).append(title)
     role_before = ""
     for item, page_lines in zip(labelled, stripped, strict=True):
         if item.role not in PROSE_ROLES:
@@ -226,6 +212,16 @@ def paragraphs(
         _read_page(reading, item, page_lines, titles.get(item.page.number, []), usual, indents)
     reading.enter("")
     return tuple(p for p in reading.done if p.text and (roles is None or p.role in roles))
+
+
+def _printed_on_other_matter(labelled: Sequence[LabelledPage]) -> dict[int, set[tuple[str, ...]]]:
+    """Page number -> the lines, as words, of its blocks that are no prose: a title among them heads those."""
+    found: dict[int, set[tuple[str, ...]]] = {}
+    for item in labelled:
+        if item.role not in PROSE_ROLES:
+            lines = {tuple(words(normalise(line))) for line in item.page.lines}
+            found.setdefault(item.page.number, set()).update(lines)
+    return found
 
 
 def _read_page(

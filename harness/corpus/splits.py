@@ -17,6 +17,7 @@ import bisect
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from harness.corpus.passages import cut_passages
 from harness.corpus.prose import Paragraph
@@ -146,61 +147,82 @@ def _size(paragraphs: Sequence[Paragraph]) -> int:
 # ── train and validation ──────────────────────────────────────────────────────────────────────────
 
 
-def train_validation(passages: Sequence[Passage], share: float = 0.15, block: int = 8) -> TrainValidation:
-    """Whole blocks of neighbouring passages go to validation until it holds about ``share`` of them.
+def train_validation(
+    passages: Sequence[Passage], share: float = 0.15, block: int = 8, within: float = 0.03
+) -> TrainValidation:
+    """Whole blocks of neighbouring passages go to validation, about ``share`` of all passages.
 
-    A block starts where a passage's digest says so (one in ``block`` does) and is taken in the order of
-    digests, so pages dropped at the front move next to no later passage to the other side. Passages that
-    say the same sentences again, and all of one digest (several questions on it), are never parted.
-    With two blocks or more neither side is empty.
+    A block ends where a passage's digest says so (one in ``block`` does) and is drawn by that digest alone:
+    pages dropped elsewhere move nothing to the other side. Only where the draw misses ``share`` by more than
+    ``within`` are further blocks taken, or the last drawn left out, until it does not. Passages that repeat
+    the end of the one before, and all of one digest, are never parted. With two blocks or more neither side
+    is empty; with very few, or one that holds half the book, the share may be missed.
 
     Raises:
-        ValueError: a share outside [0, 1), or a block under one passage.
+        ValueError: a share outside [0, 1), a negative ``within``, or a block under one passage.
     """
-    if not 0 <= share < 1 or block < 1:
-        raise ValueError(f"share must be in [0, 1) and block positive, not {share} and {block}")
-    groups = _groups(passages, block)
-    validation: set[int] = set()
-    taken, wanted = 0, share * len(passages)
-    by_digest = sorted(range(len(groups)), key=lambda n: digest(passages[groups[n][0]].digest, 16))
-    for number in by_digest[:-1] if share else []:
-        after = taken + len(groups[number])
-        # A block that would overshoot by more than it closes the gap is left for train.
-        if not validation or abs(after - wanted) < abs(taken - wanted):
-            validation.add(number)
-            taken = after
-    chosen = {at for number in validation for at in groups[number]}
+    if not 0 <= share < 1 or block < 1 or within < 0:
+        raise ValueError(
+            f"share must be in [0, 1), block and within positive, not {share}, {block}, {within}"
+        )
+    groups = sorted(_groups(passages, block), key=lambda group: group.drawn)
+    least, most = (share - within) * len(passages), (share + within) * len(passages)
+    chosen: set[int] = set()
+    for group in groups[:-1] if share else []:
+        after = len(chosen) + len(group.places)
+        wanted = group.drawn < share or len(chosen) < least
+        if wanted and (after <= most or not chosen):
+            chosen.update(group.places)
     return TrainValidation(
         train=tuple(replace(p, split="train") for at, p in enumerate(passages) if at not in chosen),
         validation=tuple(replace(p, split="validation") for at, p in enumerate(passages) if at in chosen),
     )
 
 
-def _groups(passages: Sequence[Passage], block: int) -> list[list[int]]:
-    """Places of the passages of each block, those that share a digest put together."""
-    blocks: list[list[int]] = []
+class _Group(NamedTuple):
+    """Places of passages that stay together, and their number in [0, 1), the same in every version."""
+
+    places: list[int]
+    drawn: float
+
+
+def _groups(passages: Sequence[Passage], block: int) -> list[_Group]:
+    """Blocks, those put together that share a digest or an overlap; a group is drawn by its last block.
+
+    A block is of one book and one role: what stands between body passages (notes, an index) decides nothing
+    about them, so versions that keep it and versions that do not have the same body validated.
+    """
+    streams: dict[tuple[str, str], list[int]] = {}
     for at, passage in enumerate(passages):
-        before = passages[at - 1] if at else None
-        opens = before is None or before.book != passage.book or _starts_block(passage, block)
-        if opens and not (before and repeats(before.text, passage.text)):
-            blocks.append([])
-        blocks[-1].append(at)
-    # Union by the digests that stand in several blocks; the first block takes the later ones in.
-    owner: dict[str, int] = {}
+        streams.setdefault((passage.book, passage.role), []).append(at)
+    blocks: list[list[int]] = []
+    block_of_digest: dict[str, int] = {}
+    joined: list[tuple[int, int]] = []
+    for stream in streams.values():
+        opens = True
+        for before, at in zip([None, *stream], stream, strict=False):
+            passage = passages[at]
+            if opens:
+                blocks.append([])
+            blocks[-1].append(at)
+            here = len(blocks) - 1
+            if opens and before is not None and repeats(passages[before].text, passage.text):
+                joined.append((here - 1, here))
+            joined.append((block_of_digest.setdefault(passage.digest, here), here))
+            opens = int(digest(passage.digest, 8), 16) % block == 0
     into = list(range(len(blocks)))
+    for one, two in joined:
+        first, second = _root(into, one), _root(into, two)
+        into[min(first, second)] = max(first, second)
+    members: dict[int, list[int]] = {}
     for number, places in enumerate(blocks):
-        for at in places:
-            first = _root(into, owner.setdefault(passages[at].digest, number))
-            mine = _root(into, number)
-            into[max(first, mine)] = min(first, mine)
-    merged: dict[int, list[int]] = {}
-    for number, places in enumerate(blocks):
-        merged.setdefault(_root(into, number), []).extend(places)
-    return list(merged.values())
+        members.setdefault(_root(into, number), []).extend(places)
+    # The end of a block stays where pages before it are dropped.
+    return [_Group(places, _drawn(passages[blocks[number][-1]])) for number, places in members.items()]
 
 
-def _starts_block(passage: Passage, block: int) -> bool:
-    return int(digest(passage.digest, 8), 16) % block == 0
+def _drawn(passage: Passage) -> float:
+    return int(digest(["validation", passage.digest], 8), 16) / 16**8
 
 
 def _root(into: Sequence[int], number: int) -> int:

@@ -33,7 +33,7 @@ _NUMBER = r"\d{1,4}(?:\s?[-–]\s?\d{1,4})?(?:\s?(?:ff?|n)\.?)?"
 _LOCATOR = re.compile(rf",\s+{_NUMBER}(?=\s*(?:[,;.]\s|[,;.]?$|\n|\s[A-Z\"'(]|\s[a-z-]+\s*[,(]))", re.M)
 _PAGE_NUMBER = re.compile(r"(?<![\w$£#.,:/-])\d{1,4}(?![\w%/]|[.,:]\d)")
 _LEADER = re.compile(r"(?:\.[ \t]?){4,}\s*(?:\d{1,4}|[ivxlc]{1,7})\b|…{2,}\s*\d", re.I)
-_ENDS_IN_PAGE = re.compile(r"[\s.,](?:\d{1,4}|[ivxlc]{1,6})$")
+_ENDS_IN_PAGE = re.compile(r"[\s.,—](?:\d{1,4}|[ivxlc]{1,6})$")
 _CROSS_REFERENCE = re.compile(r"\bsee\s+(?:also\b|under\b|[A-Z])")
 
 
@@ -43,6 +43,21 @@ def index_like(text: str) -> bool:
     Texts with fewer than four page references or cross references are never flagged.
     """
     return _is_index(text) or _is_contents(text)
+
+
+def ends_in_page(line: str) -> bool:
+    """True where a stripped line of at least one word ends in a page number.
+
+    >>> ends_in_page("Barges 14"), ends_in_page("Preface . . . . . ix"), ends_in_page("1914")
+    (True, True, False)
+    """
+    # Only the end of a line is searched: collapsed text is one very long line.
+    return bool(_ENDS_IN_PAGE.search(line[-8:])) and bool(words(line))
+
+
+def has_leader(line: str) -> bool:
+    """True where dots lead to a page number."""
+    return bool(_LEADER.search(line))
 
 
 def _is_index(text: str) -> bool:
@@ -67,8 +82,7 @@ def _is_contents(text: str) -> bool:
     if leaders >= MIN_MARKS and leaders >= 0.04 * len(tokens):
         return True
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    # Only the end of a line is searched: collapsed text is one very long line.
-    to_page = sum(bool(words(line) and _ENDS_IN_PAGE.search(line[-8:])) for line in lines)
+    to_page = sum(map(ends_in_page, lines))
     if to_page >= MIN_MARKS and to_page >= 0.6 * len(lines) and len(tokens) <= 12 * len(lines):
         return True
     pages = [int(number) for number in _PAGE_NUMBER.findall(_DATE.sub(" ", text))]

@@ -19,7 +19,7 @@ def most_frequent_words(texts: Sequence[str], n: int = MASK_KEEPS) -> frozenset[
 
 
 def prepare(text: str, kept_words: frozenset[str] | None) -> str:
-    """Lower case, one kind of quote and dash, single spaces; with ``kept_words`` any other word becomes
+    """Lower case, one kind of quote and of dash, single spaces; with ``kept_words`` any other word becomes
     ``*`` and any number ``#`` (Stamatatos 2017), so that topic cannot pass for style.
     """
     plain = " ".join(normalise(text).lower().split())

@@ -19,7 +19,7 @@ import numpy as np
 from harness.metrics.function_words import FUNCTION_WORDS
 from harness.text import Punkt, count_words, normalise, sentences, words
 
-PUNCTUATION = (",", ";", ":", ".", "!", "?", "-", "(", '"')
+PUNCTUATION = (",", ";", ":", ".", "!", "?", "—", "-", "(", '"')
 _QUOTED = re.compile(r'"[^"\n]*(?:\n(?!\s*\n)[^"\n]*)*"')
 _VOWELS = re.compile(r"[aeiouyàáâäæèéêëìíîïòóôöœùúûü]+")
 
@@ -43,8 +43,7 @@ def character_trigrams(text: str) -> Counter[str]:
 def punctuation_per_thousand(text: str) -> dict[str, float]:
     """Each mark per 1,000 words; ``(`` stands for the pair. Without words: NaN each.
 
-    Hyphens and dashes of every length are one mark, ``-``: normalised text, as corpora and passages are,
-    no longer tells ``one—yes`` from ``well-known``.
+    Dashes, however typed (``one--yes``, ``one – yes``), are ``—``; hyphens, and ranges as ``1914–18``, ``-``.
     """
     n_words = count_words(text)
     plain = normalise(text)

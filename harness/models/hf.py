@@ -6,7 +6,7 @@ its own noise and not on who shares its batch. Likelihoods use a float32 log-sof
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
 import time
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.errors import MissingPrerequisiteError, StylobenchError
 from harness.metrics.likelihood import rolling_windows
+from harness.models.noise import ItemNoise, uniforms
 from harness.types import Decoding, Generation, GenerationRequest, Likelihood, LikelihoodRequest
 
 _TOKENS_PER_FORWARD = 2048
@@ -43,12 +44,15 @@ class HFModel:
         self.tokenizer = load_tokenizer(path)
         try:
             model = transformers.AutoModelForCausalLM.from_pretrained(
-                path, dtype=getattr(torch, dtype), use_safetensors=True
+                path, dtype=getattr(torch, dtype), use_safetensors=True, trust_remote_code=False
             )
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # transformers raises whatever its parsers do
             raise damaged(f"base {path.name}: the weights", error) from None
+        # The request's decoding is the whole of it: a base's own repetition penalty must not slip in.
+        model.generation_config = transformers.GenerationConfig()
+        self._stops = stop_ids(path, self.tokenizer)
         self._model: Any = model.to(self.device).eval()
         self._names: dict[Path, str] = {}
         self._wearing: Path | None = None
@@ -73,8 +77,21 @@ class HFModel:
             worn = self._model(probe).logits
             with self._model.disable_adapter():
                 bare = self._model(probe).logits
+        name = f"{adapter.parent.name}/{adapter.name}"
+        if not self._torch.isfinite(worn).all():
+            raise StylobenchError(f"{name}: with the adapter on, the model gives no finite numbers")
         if self._torch.equal(worn, bare):
-            raise StylobenchError(f"{adapter.name}: the adapter is loaded but changes nothing")
+            raise StylobenchError(f"{name}: the adapter is loaded but changes nothing{self._idle(adapter)}")
+
+    def _idle(self, adapter: Path) -> str:
+        """Why an adapter changes nothing, as far as its weights tell."""
+        mark = f".{self._names[adapter]}."
+        sides = [
+            p for n, p in self._model.named_parameters() if "lora_" in n and "B" in n and mark in f"{n}."
+        ]
+        if sides and not any(bool(side.any()) for side in sides):
+            return ": its B matrices are all zero, as they are before training"
+        return ", so it is not really on"
 
     def _load(self, adapter: Path, name: str) -> None:
         # peft would fall back to a pickle, or to the hub: only safetensors that are here are loaded.
@@ -118,7 +135,7 @@ class HFModel:
         processors = []
         if decoding.temperature > 0:
             noise = np.stack([uniforms(request.noise, decoding.max_tokens) for request in requests])
-            processors.append(_ItemNoise(torch, decoding, noise, length))
+            processors.append(ItemNoise(torch, decoding, noise, length))
         started = time.monotonic()
         with torch.inference_mode(), self._active():
             output = self._model.generate(
@@ -130,15 +147,14 @@ class HFModel:
                 top_k=None,
                 logits_processor=processors,
                 pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=tokenizer.eos_token_id,
+                eos_token_id=list(self._stops),
             )
         seconds = (time.monotonic() - started) / len(requests)
         return [self._generation(row, seconds) for row in output[:, length:].tolist()]
 
     def _generation(self, ids: list[int], seconds: float) -> Generation:
-        eos = self.tokenizer.eos_token_id
-        stopped = eos in ids
-        kept = ids[: ids.index(eos)] if stopped else ids
+        end = next((place for place, token in enumerate(ids) if token in self._stops), len(ids))
+        stopped, kept = end < len(ids), ids[:end]
         text = self.tokenizer.decode(kept, skip_special_tokens=False)
         return Generation(text, "stop" if stopped else "length", len(kept), seconds)
 
@@ -216,52 +232,6 @@ def _by_length(jobs: list[_Forward]) -> list[list[_Forward]]:
     return groups
 
 
-class _ItemNoise:
-    """A logits processor that picks each row's token by its own uniform number.
-
-    Temperature, then the smallest set of tokens whose probability reaches ``top_p``, then the first
-    token at which the cumulated probability exceeds u. All other tokens get -inf. Tokens are ordered by
-    falling probability, equal ones by their number, so a row's choice depends on that row alone.
-    """
-
-    FEW = 1024
-    """Most rows reach ``top_p`` within so many tokens: finding those costs a tenth of a whole sort."""
-
-    def __init__(self, torch: Any, decoding: Decoding, noise: np.ndarray, prompt_length: int) -> None:
-        self.torch, self.decoding, self.prompt_length = torch, decoding, prompt_length
-        self.noise = torch.from_numpy(noise)
-
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
-        torch = self.torch
-        step = input_ids.shape[1] - self.prompt_length
-        uniform = self.noise[:, step].to(scores.device, torch.float32)
-        probabilities = torch.softmax(scores.float() / self.decoding.temperature, dim=-1)
-        few = min(self.FEW, probabilities.shape[1])
-        found = probabilities.topk(few, dim=-1)
-        tokens, by_number = found.indices.sort(dim=-1)
-        ordered, by_value = found.values.gather(1, by_number).sort(dim=-1, descending=True, stable=True)
-        chosen = self._choose(ordered, tokens.gather(1, by_value), uniform)
-        wide = (ordered.sum(dim=-1) < self.decoding.top_p).nonzero()[:, 0]
-        if few < probabilities.shape[1] and len(wide):
-            ordered, tokens = probabilities[wide].sort(dim=-1, descending=True, stable=True)
-            chosen[wide] = self._choose(ordered, tokens, uniform[wide])
-        return torch.full_like(scores, float("-inf")).scatter(1, chosen[:, None], 0.0)
-
-    def _choose(self, ordered: Any, tokens: Any, uniform: Any) -> Any:
-        """Inverse CDF within the nucleus; shapes (rows, k), (rows, k), (rows) -> (rows)."""
-        cumulated = ordered.cumsum(dim=-1)
-        kept = (cumulated - ordered < self.decoding.top_p).sum(dim=-1)
-        mass = cumulated.gather(1, kept[:, None] - 1)
-        place = (cumulated <= uniform[:, None] * mass).sum(dim=-1)
-        return tokens.gather(1, place.clamp(max=kept - 1)[:, None])[:, 0]
-
-
-def uniforms(noise: str, n: int) -> np.ndarray:
-    """``n`` uniform numbers in [0, 1), float64, that depend on nothing but the noise string."""
-    key = int.from_bytes(hashlib.sha256(noise.encode()).digest()[:16], "big")
-    return np.random.Generator(np.random.Philox(key=key)).random(n)
-
-
 def load_tokenizer(path: Path) -> Any:
     """The tokenizer of a base, padding on the left (which does not survive saving)."""
     try:
@@ -271,12 +241,27 @@ def load_tokenizer(path: Path) -> Any:
             "rendering prompts needs transformers: pip install 'stylobench[hf]'"
         ) from None
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(path), padding_side="left")
+        tokenizer = AutoTokenizer.from_pretrained(str(path), padding_side="left", trust_remote_code=False)
     except Exception as error:  # transformers raises whatever its parsers do
         raise damaged(f"base {path.name}: config or tokenizer", error) from None
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def stop_ids(path: Path, tokenizer: Any) -> tuple[int, ...]:
+    """The ids at which a base stops: its tokenizer's end of text, and what ``generation_config.json`` adds.
+
+    Chat models end a turn otherwise than a text as often as not, and say so in that file.
+    """
+    try:
+        settings = json.loads((path / "generation_config.json").read_text(encoding="utf-8"))
+        named = settings.get("eos_token_id")
+    except (OSError, ValueError, AttributeError):
+        named = None
+    listed = named if isinstance(named, list) else [named]
+    own = [tokenizer.eos_token_id, *listed]
+    return tuple(dict.fromkeys(id_ for id_ in own if isinstance(id_, int)))
 
 
 def damaged(what: str, error: Exception) -> MissingPrerequisiteError:

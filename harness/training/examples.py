@@ -13,18 +13,21 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import text
 from harness.errors import ConfigurationError, StylobenchError
-from harness.training.chat import mask_response
+from harness.models.hf import stop_ids
+from harness.training.chat import Masked, decode, detect_turn, mask_response, shorten
 from harness.training.checkpoints import write_json
+from harness.training.lint import check_example
 from harness.training.styles import CONTINUATION, Style, drafts, messages_of
 from harness.training.styles import continuation_prompt as continuation_prompt
 from harness.training.styles import split_first_sentence as split_first_sentence
+from harness.training.templates import OWN, Template
 from harness.types import Passage
 
 MAX_CUT = 0.01
@@ -71,34 +74,47 @@ def build_examples(
     max_length: int,
     seed: int,
     questions: Mapping[str, Sequence[str]] | None = None,
+    template: Template = OWN,
+    stops: Collection[int] = (),
 ) -> ExampleSet:
     """One example for each train or validation passage, or for each of its questions where the style asks.
 
-    ``questions``: passage digest -> what is asked, for ``qa`` and ``scene``. The order is that of
-    ``styles.drafts`` and is the training order. Held-out and guard passages are never made into examples.
+    ``questions``: passage digest -> what is asked, for ``qa`` and ``scene``. ``stops``: ids at which this
+    base stops generating; without, the tokenizer's end of text. The order is that of ``styles.drafts`` and
+    is the training order. Held-out and guard passages are never made into examples.
     Raises ConfigurationError where nothing is left to train on, where a passage lacks its question, where the
-    chat template cannot be masked, or where more than 1 % of the target tokens lie beyond ``max_length``.
+    chat template cannot be masked, where an example fails the lint, or where more than 1 % of the target
+    tokens lie beyond ``max_length``.
     """
     made = drafts(passages, style, questions or {}, seed)
     if not any(draft.passage.split == "train" for draft in made):
         raise ConfigurationError("the corpus has no train passages, so there is nothing to train on")
 
-    masked = [mask_response(tokenizer, messages_of(draft, style, system), max_length) for draft in made]
+    stops = frozenset(stops or (tokenizer.eos_token_id,))
+    turn = detect_turn(tokenizer, template, messages_of(made[0], style, system))
+    masked = []
+    for draft in made:
+        messages = messages_of(draft, style, system)
+        each = mask_response(tokenizer, messages, max_length, template=template, turn=turn, stops=stops)
+        check_example(tokenizer, each, messages[-1]["content"], turn, stops)
+        masked.append(each)
     n_target, n_cut = sum(each.n_target for each in masked), sum(each.n_cut for each in masked)
     if n_cut > MAX_CUT * (n_target + n_cut):
         n_short = sum(each.n_cut > 0 for each in masked)
-        longest = max(len(each.input_ids) + each.n_cut for each in masked)
+        longest = max(masked, key=_full_length)
         share = n_cut / (n_target + n_cut)
         raise ConfigurationError(
             f"{n_cut:,} of {n_target + n_cut:,} target tokens ({share:.1%}), in {n_short} of {len(masked)} "
-            f"examples, lie beyond seq_len {max_length}; use shorter passages or seq_len {longest}"
+            f"examples, lie beyond seq_len {max_length}; use shorter passages or seq_len "
+            f"{_full_length(longest)}. The longest, up to the cut:\n"
+            f"{shorten(decode(tokenizer, longest.input_ids))}"
         )
     examples = tuple(
         Example(tuple(each.input_ids), tuple(each.labels), draft.passage.split, draft.passage.digest)
         for draft, each in zip(made, masked, strict=True)
         if each.n_target  # an example cut back to its prompt teaches nothing
     )
-    return ExampleSet(examples, _digest(examples), style, system, max_length, seed, n_target, n_cut)
+    return ExampleSet(examples, examples_digest(examples), style, system, max_length, seed, n_target, n_cut)
 
 
 def write_examples(examples: ExampleSet, out: Path) -> Path:
@@ -146,7 +162,7 @@ def load_examples(folder: Path) -> ExampleSet:
     examples = tuple(
         Example(tuple(row["input_ids"]), tuple(row["labels"]), row["split"], row["passage"]) for row in rows
     )
-    if _digest(examples) != facts["digest"]:
+    if examples_digest(examples) != facts["digest"]:
         raise StylobenchError(f"{folder / 'examples.parquet'} is damaged; delete {folder} and train again")
     return ExampleSet(
         examples=examples,
@@ -168,6 +184,7 @@ def prepare_examples(
     seed: int,
     out: Path,
     questions: Mapping[str, Sequence[str]] | None = None,
+    template: Template = OWN,
 ) -> Path:
     """The artefact folder for these inputs, built on first use and found again without a tokenizer.
 
@@ -182,20 +199,25 @@ def prepare_examples(
     }
     if style != "completion":
         inputs["questions"] = sorted([name, *each] for name, each in (questions or {}).items())
+    if template.digest:
+        inputs["template"] = template.digest
     asked = text.digest(inputs)
     request = out / "requests" / f"{asked[:32]}.json"
     if request.is_file():
         folder = out / str(json.loads(request.read_text(encoding="utf-8"))["examples"])
         if folder.is_dir():
             return folder
+    tokenizer = load_tokenizer(base_path)
     examples = build_examples(
         passages,
-        tokenizer=load_tokenizer(base_path),
+        tokenizer=tokenizer,
         system=system,
         style=style,
         max_length=max_length,
         seed=seed,
         questions=questions,
+        template=template,
+        stops=stop_ids(base_path, tokenizer),
     )
     folder = write_examples(examples, out)
     write_json(request, {"examples": folder.name})
@@ -207,10 +229,15 @@ def load_tokenizer(base_path: Path) -> Any:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(base_path, local_files_only=True)
+    return AutoTokenizer.from_pretrained(base_path, local_files_only=True, trust_remote_code=False)
 
 
-def _digest(examples: Sequence[Example]) -> str:
+def _full_length(masked: Masked) -> int:
+    return len(masked.input_ids) + masked.n_cut
+
+
+def examples_digest(examples: Sequence[Example]) -> str:
+    """What a set of examples is known by: sha256 of their ids, labels, splits and passages, in order."""
     running = hashlib.sha256()
     for example in examples:
         running.update(

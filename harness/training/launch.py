@@ -1,10 +1,12 @@
 """Run a trainer program in a child process and return the record it leaves.
 
 TrainingSpec --train--> OUT/spec.json -> child process -> JSON lines -> OUT/record.json
+                 ^------ smaller batches -----'  where the child ran out of memory
 
 The child has its own session, so that everything it starts can be ended with it, and its own interpreter
 where one is named. A crash leaves the harness alive, a second call with the same spec starts nothing,
-and a killed run goes on from its newest complete checkpoint.
+and a killed run goes on from its newest complete checkpoint. On several GPUs accelerate starts one process
+each.
 """
 
 from __future__ import annotations
@@ -15,100 +17,23 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ConfigurationError, MissingPrerequisiteError, StylobenchError, nearest
+from harness.errors import MissingPrerequisiteError, StylobenchError, nearest
 from harness.shelves import python_path
-from harness.text import digest
 from harness.training.checkpoints import write_json
+from harness.training.memory import next_attempt
+from harness.training.program import EXIT_OUT_OF_MEMORY
+from harness.training.spec import Lora as Lora
+from harness.training.spec import TrainingSpec as TrainingSpec
 
 _SECONDS_TO_STOP = 10
 _LOG_LINES_QUOTED = 8
 
-
-@dataclass(frozen=True)
-class Lora:
-    """LoRA's settings (Hu and others, 2021); ``targets``: module names, or ``all-linear``."""
-
-    r: int = 16
-    alpha: int = 16
-    dropout: float = 0.0
-    targets: tuple[str, ...] | str = "all-linear"
-
-
-@dataclass(frozen=True)
-class TrainingSpec:
-    """Everything a trainer needs, as it stands in ``spec.json``.
-
-    ``examples`` is an artefact folder named by its digest, ``out`` the run's folder. Exactly one of
-    ``steps`` and ``epochs`` is set. One step takes ``batch * accumulation`` examples. ``warmup_steps`` are
-    steps, ``lr`` the highest learning rate, ``dtype`` that of the base's weights.
-    Raises ConfigurationError for values no trainer could use.
-    """
-
-    base_path: str
-    base_name: str
-    base_digest: str
-    examples: str
-    out: str
-    corpus: str
-    version: int
-    lora: Lora
-    steps: int | None = None
-    epochs: float | None = None
-    batch: int = 4
-    accumulation: int = 1
-    seq_len: int = 256
-    lr: float = 0.0002
-    schedule: str = "linear"
-    warmup_steps: int = 5
-    weight_decay: float = 0.0
-    seed: int = 0
-    save_steps: int = 20
-    log_steps: int = 1
-    dtype: str = "bfloat16"
-    system: str = ""
-    sample_prompts: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if (self.steps is None) == (self.epochs is None):
-            raise ConfigurationError("a training spec states steps or epochs, one of the two")
-        at_least_one = ("steps", "batch", "accumulation", "seq_len", "save_steps", "log_steps")
-        for name in at_least_one:
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigurationError(f"{name} must be at least 1, and is {value}")
-        if self.lora.r < 1:
-            raise ConfigurationError(f"lora.r must be at least 1, and is {self.lora.r}")
-        if self.epochs is not None and self.epochs <= 0:
-            raise ConfigurationError(f"epochs must be above 0, and is {self.epochs}")
-        if self.dtype not in ("bfloat16", "float32"):
-            raise ConfigurationError(
-                f"dtype {self.dtype!r} is unknown{nearest(self.dtype, ['bfloat16', 'float32'])}"
-            )
-
-    def digest(self) -> str:
-        """sha256 of what decides the adapter and its record: digests in place of paths, no ``save_steps``."""
-        deciding = asdict(self)
-        for name in ("base_path", "out", "save_steps"):
-            del deciding[name]
-        return digest(deciding | {"examples": Path(self.examples).name})
-
-    @classmethod
-    def from_json(cls, written: Mapping[str, Any]) -> TrainingSpec:
-        """The spec as a trainer reads it. Raises ConfigurationError naming an unknown key's nearest."""
-        valid = cls.__dataclass_fields__.keys()
-        for key in written:
-            if key not in valid:
-                raise ConfigurationError(f"{key}: unknown key{nearest(key, valid)}")
-        lora = dict(written["lora"])
-        if isinstance(lora.get("targets"), list):
-            lora["targets"] = tuple(lora["targets"])
-        prompts = tuple(written.get("sample_prompts", ()))
-        return cls(**{**written, "lora": Lora(**lora), "sample_prompts": prompts})
+OnEvent = Callable[[dict[str, Any]], None]
 
 
 def finished_record(spec: TrainingSpec) -> dict[str, Any] | None:
@@ -126,13 +51,17 @@ def train(
     *,
     trainer: Path,
     interpreter: Path | None = None,
-    on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+    on_event: OnEvent = lambda event: None,
+    allow_degrade: bool = False,
 ) -> dict[str, Any]:
     """Run ``trainer`` on the spec and return its record; a finished run of the same spec is not repeated.
 
     ``on_event`` gets each JSON line of the child as it comes (``event`` names it: start, step, checkpoint,
-    done). Its stderr goes to ``<out>/trainer.log``. An interruption ends the child and everything it
-    started, then goes on up; what was checkpointed is resumed by the next call.
+    evaluate, done). Its stderr goes to ``<out>/trainer.log``. An interruption ends the child and everything
+    it started, then goes on up; what was checkpointed is resumed by the next call.
+    A child out of memory is followed by a fresh one with smaller batches (event ``retry``), which goes on
+    from the last checkpoint; with ``allow_degrade`` also by one with shorter examples. The record's
+    ``degraded`` says what was changed.
     Raises MissingPrerequisiteError where trainer or interpreter is not there, and StylobenchError,
     quoting the log's last lines, where the child fails.
     """
@@ -150,44 +79,93 @@ def train(
             f"the trainer's interpreter {python} is not there; see stylobench.toml"
         )
 
+    attempt = spec
+    while True:
+        ended = _run_child(attempt, trainer, python, on_event)
+        record = finished_record(attempt)
+        if ended.status == 0 and record is not None:
+            break
+        smaller = next_attempt(attempt, allow_degrade) if ended.out_of_memory else None
+        if smaller is None:
+            raise StylobenchError(_failure(trainer, ended, Path(spec.out) / "trainer.log", allow_degrade))
+        attempt = smaller
+        on_event({"event": "retry", "because": "out of memory", "changed": attempt.degraded[-1]})
+    if attempt.digest() != spec.digest():
+        # Found again under what was asked for, or the next call would run out of memory once more.
+        record |= {"spec_digest": spec.digest(), "attempt_digest": attempt.digest()}
+        write_json(Path(spec.out) / "record.json", record)
+    return record
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """How a child ended: its exit status, and whether it said that memory ran out."""
+
+    status: int
+    out_of_memory: bool
+
+
+def _run_child(spec: TrainingSpec, trainer: Path, python: Path, on_event: OnEvent) -> _Ended:
+    """Start the trainer on the spec, pass its events on, wait for it, and leave nothing of it running."""
     out = Path(spec.out)
     written = write_json(out / "spec.json", asdict(spec))
-    log = out / "trainer.log"
-    with log.open("ab") as stderr:
+    out_of_memory = False
+    with (out / "trainer.log").open("ab") as stderr:
         child = subprocess.Popen(
-            [python, trainer, written],
+            [python, *_launcher(len(spec.devices)), trainer, written],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
             encoding="utf-8",
             start_new_session=True,
-            env=_environment(),
+            env=_environment(spec.devices),
         )
         try:
             for line in child.stdout or ():
                 event = _event(line)
-                if event is not None:
-                    on_event(event)
+                if event is None:
+                    continue
+                # Said by any of several processes; accelerate's own exit status is 1 whatever theirs was.
+                if event["event"] == "out_of_memory":
+                    out_of_memory = True
+                on_event(event)
             status = child.wait()
         finally:
             _stop(child)
-    record = finished_record(spec)
-    if status == 0 and record is not None:
-        return record
-    raise StylobenchError(_failure(trainer, status, log))
+    return _Ended(status, out_of_memory or status == EXIT_OUT_OF_MEMORY)
 
 
-def _environment() -> dict[str, str]:
-    """The child's environment: quiet waiting threads, no network unless asked for, and its parent's id.
+def _launcher(devices: int) -> list[str]:
+    """What stands before the program: nothing for one process, accelerate's launcher for one a device."""
+    if devices < 2:
+        return []
+    fixed = {"num_processes": devices, "num_machines": 1, "mixed_precision": "no", "dynamo_backend": "no"}
+    # Port 0: any free one, so that two runs on one machine do not meet.
+    options = [f"--{name}={value}" for name, value in (fixed | {"main_process_port": 0}).items()]
+    return ["-m", "accelerate.commands.launch", "--multi_gpu", *options]
+
+
+def _environment(devices: tuple[int, ...]) -> dict[str, str]:
+    """The child's environment: quiet waiting threads, no network unless asked for, its parent's id, its GPUs.
 
     The trainer stops when the parent with that id is gone, even where it was killed outright.
+    ``devices`` count among those this process may see.
     """
-    defaults = {"OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    defaults = {
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     fixed = {
         "STYLOBENCH_PARENT": str(os.getpid()),
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": python_path(),
     }
+    if devices:
+        seen = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+        names = [seen[device] if device < len(seen) else str(device) for device in devices]
+        fixed["CUDA_VISIBLE_DEVICES"] = ",".join(names)
     return defaults | dict(os.environ) | fixed
 
 
@@ -214,8 +192,12 @@ def _stop(child: subprocess.Popen[str]) -> None:
         child.stdout.close()
 
 
-def _failure(trainer: Path, status: int, log: Path) -> str:
-    if status == -signal.SIGKILL:
+def _failure(trainer: Path, ended: _Ended, log: Path, allow_degrade: bool) -> str:
+    status = ended.status
+    if ended.out_of_memory:
+        shorter = "" if allow_degrade else ", --allow-degrade for shorter examples"
+        cause = f"ran out of memory at the smallest batch; use load_in_4bit, fewer lora.targets{shorter}"
+    elif status == -signal.SIGKILL:
         cause = "was killed (out of memory, most often)"
     elif status < 0:
         cause = f"was ended by signal {-status}"

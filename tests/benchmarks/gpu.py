@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.models.hf import HFModel
-from harness.training.examples import Example, ExampleSet, write_examples
+from harness.training.examples import Example, ExampleSet, examples_digest, write_examples
 from harness.training.launch import Lora, TrainingSpec, train
 from harness.types import Decoding, GenerationRequest, LikelihoodRequest
 
@@ -75,7 +75,8 @@ def trainer(base: Path, folder: Path) -> list[tuple[str, str, float, float]]:
     """Twenty steps of 8 x 1,024 tokens, LoRA r=16 on all linear layers."""
     ids = tuple(range(10, 1034))
     examples = tuple(Example(ids, ids, "train", f"p{n}") for n in range(160))
-    kept = write_examples(ExampleSet(examples, "d" * 64, "completion", "", 1024, 0, 160 * 1024, 0), folder)
+    named = examples_digest(examples)  # trainers check it
+    kept = write_examples(ExampleSet(examples, named, "completion", "", 1024, 0, 160 * 1024, 0), folder)
     spec = TrainingSpec(
         base_path=str(base), base_name="random-1.7b", base_digest="d", examples=str(kept),
         out=str(folder / "out"), corpus="c", version=1, lora=Lora(), steps=20, batch=8, seq_len=1024,

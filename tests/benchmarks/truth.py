@@ -1,12 +1,12 @@
 """Does the benchmark tell the truth? Trains pairs whose answer is known, and prints what ``compare`` says.
 
     A/A    one recipe, two training seeds, same data     no `better`, no `WORSE` on any primary
-    base   the base against @2                           `better` on bits per byte
-    A/B    a corpus with 70 % index pages against @2     `WORSE` or FAIL, exit code 3
-    demo   @1 (every page) against @2 (body only)        whatever it is
+    base   the base against @3                           `better` on bits per byte
+    A/B    a corpus with 70 % index pages against @3     `WORSE` or FAIL, exit code 3
+    demo   @2 (every page) against @3 (body only)        whatever it is
     gates  the copyist must fail; the author must rank first
 
-python tests/benchmarks/truth.py [FOLDER]     about 25 minutes on two CPU cores; exit 1 if an answer is wrong
+python tests/benchmarks/truth.py [FOLDER]     about 30 minutes on two CPU cores; exit 1 if an answer is wrong
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from harness.shelves import shipped
 from harness.summaries import Table
 
 BASE, RECIPE, SEED_B = "smollm2-135m-instruct", "smollm2-135m", 7
-PLAIN, TWIN = f"{RECIPE}@2", f"{RECIPE}@2+seed{SEED_B}"
-FIRST, INDEXED = f"{RECIPE}@1", f"{RECIPE}@3"
+PLAIN, TWIN = f"{RECIPE}@3", f"{RECIPE}@3+seed{SEED_B}"
+FIRST, EVERYTHING, INDEXED = f"{RECIPE}@1", f"{RECIPE}@2", f"{RECIPE}@4"
 METRICS = ("bits_per_byte", "author_specific_gain", "authorship_logit", "copied")
-INDEX_VERSION = "  3: {from: 1, dose: {role: index, share: 0.7}}\n"
+INDEX_VERSION = "  4: {from: 2, dose: {role: index, share: 0.7}}\n"
 
 
 @dataclass(frozen=True)
@@ -44,24 +44,22 @@ class Question:
 
 QUESTIONS = (
     Question("A/A, two seeds", PLAIN, TWIN, "nothing better, nothing WORSE"),
-    Question("base -> @2", BASE, PLAIN, "better bits per byte"),
+    Question("base -> @3", BASE, PLAIN, "better bits per byte"),
     Question("A/B, 70 % index", PLAIN, INDEXED, "WORSE or FAIL, exit 3"),
-    Question("@1 -> @2", FIRST, PLAIN, "as it comes out"),
+    Question("@2 -> @3", EVERYTHING, PLAIN, "as it comes out"),
 )
 
 
 def main(folder: Path) -> int:
-    """Prepare, train four variants, run, score; then ask."""
+    """Prepare, train five variants, run, score; then ask."""
     folder.mkdir(parents=True, exist_ok=True)
     write_workspace(folder)
     make_books(folder / "results" / "demo" / "books")
     here = ["--workspace", str(folder)]
     commands = [
         ["prepare", "roosevelt"],
-        ["train", RECIPE, "--corpus", "roosevelt@1"],
-        ["train", RECIPE, "--corpus", "roosevelt@2"],
-        ["train", RECIPE, "--corpus", "roosevelt@2", "--seed", str(SEED_B)],
-        ["train", RECIPE, "--corpus", "roosevelt@3"],
+        *(["train", RECIPE, "--corpus", f"roosevelt@{version}"] for version in (1, 2, 3, 4)),
+        ["train", RECIPE, "--corpus", "roosevelt@3", "--seed", str(SEED_B)],
         ["run", "truth"],
         ["score", "truth"],
     ]
@@ -146,14 +144,14 @@ def verdicts(found: Comparison) -> Sequence[str]:
 
 
 def write_workspace(folder: Path) -> None:
-    """The demo's corpus with a third version, and the demo's suite over four variants."""
+    """The demo's corpus with a fourth version, and the demo's suite over five variants."""
     corpora, suites = folder / "trainers" / "corpora", folder / "tasks" / "suites"
     corpora.mkdir(parents=True, exist_ok=True)
     suites.mkdir(parents=True, exist_ok=True)
     corpus = (shipped() / "trainers" / "corpora" / "roosevelt.yaml").read_text(encoding="utf-8")
     (corpora / "roosevelt.yaml").write_text(corpus + INDEX_VERSION, encoding="utf-8")
     suite = (shipped() / "tasks" / "suites" / "demo.yaml").read_text(encoding="utf-8")
-    line = f'variants: [{BASE}, {FIRST}, {PLAIN}, "{TWIN}", {INDEXED}]'
+    line = f'variants: [{BASE}, {FIRST}, {EVERYTHING}, {PLAIN}, "{TWIN}", {INDEXED}]'
     lines = [line if old.startswith("variants:") else old for old in suite.splitlines()]
     (suites / "truth.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -161,6 +161,26 @@ small@2  adapter  tiny  marlow@2                    digest of sm
     ]
 
 
+def test_golden_ls_corpora(shell: Shell) -> None:
+    lines = table(shell("ls", "corpora").out)
+    assert [" ".join(line.split()) for line in lines[1:2]] == [
+        "corpus from style keep train validation words questions held out built"
+    ]
+    rows = json.loads(shell("ls", "corpora", "--format", "json").out)
+    told = [
+        {key: row[key] for key in ("corpus", "from", "style", "keep", "questions", "held out")}
+        for row in rows
+    ]
+    alike = {"style": "completion", "questions": 0, "held out": "harbours"}
+    assert told == [
+        {"corpus": "marlow@1", "from": "books", "keep": "everything"} | alike,
+        {"corpus": "marlow@2", "from": "@1", "keep": "body"} | alike,
+    ]
+    assert all(row["train"] > 5 * row["validation"] > 0 for row in rows)
+    assert all(row["words"] > 10_000 for row in rows)
+    assert all(re.fullmatch(r"20\d\d-[01]\d-[0-3]\d [0-2]\d:[0-5]\d", row["built"]) for row in rows)
+
+
 def test_an_empty_list_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert Shell(tmp_path, capsys)("ls", "variants") == Said(0, "variants: nothing yet\n", "")
     assert Shell(tmp_path, capsys)("ls", "variants", "--format", "json").out == "[]\n"
@@ -306,8 +326,8 @@ def test_5_what_this_machine_lacks(own: Shell) -> None:
     said = own("train", "far")
     assert said.code == 5
     assert said.err == (
-        "base 'tyny' is not here, did you mean 'tiny'?; give a folder of safetensors, or a hub id such as "
-        "org/name@revision\n"
+        "base 'tyny' is not here, did you mean 'tiny'?; give a folder of safetensors, a GGUF file, "
+        "or a hub id such as org/name@revision\n"
     )
     shutil.rmtree(own.workspace / "results" / "references")
     said = own("run", "small")

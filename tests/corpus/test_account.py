@@ -103,3 +103,14 @@ def test_lineage_says_what_each_step_changed_and_settings_are_whole() -> None:
     }
     assert _values("lineage", first, PASSAGES) == {"from": "the books"}
     assert _values("settings", third, PASSAGES) == {"keep": "body", "words": "90"}
+
+
+def test_a_held_out_block_and_a_background_are_told() -> None:
+    manifest = _manifest(1, "body", None) | {"heldout_book": "tides", "heldout_block": 3, "background": True}
+    lines = account(manifest, [_passage(n, "train") for n in range(3)])
+    value = {(line.section, line.what): line.value for line in lines}
+    assert value["books", "tides"].startswith("block 3 held out; 3 passages, 6 words")
+    assert value["corpus", "other authors"].endswith("easy negatives: optimistic")
+    assert ("corpus", "other authors") not in {
+        (line.section, line.what) for line in account(_manifest(1, "body", None), [])
+    }

@@ -29,6 +29,29 @@ def test_markdown_headings_are_chapters_on_fresh_pages(tmp_path: Path) -> None:
     assert book.pages[1].lines == ("Two", "", "More words.")
 
 
+@pytest.mark.parametrize("suffix", ["txt", "md"])
+def test_underscores_for_italics_go(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"book.{suffix}"
+    path.write_text(
+        'The _Times_, (_I_) and _several\nwords in_ a row; "_vis-à-vis_"--_so_.\n\n'
+        "A snake_case_name, __init__, x_1_, a _ b, ____ and _open\n\nclosed_ later."
+    )
+    assert read_book(path).pages[0].lines == (
+        "The Times, (I) and several",
+        'words in a row; "vis-à-vis"--so.',
+        "",
+        "A snake_case_name, __init__, x_1_, a _ b, ____ and _open",
+        "",
+        "closed_ later.",
+    )
+
+
+def test_a_heading_in_italics_is_a_plain_chapter(tmp_path: Path) -> None:
+    path = tmp_path / "book.md"
+    path.write_text("# On _Walden_\n\nSome words.")
+    assert read_book(path).chapters == ((1, "On Walden"),)
+
+
 def test_wrong_encoding_names_line_and_remedy(tmp_path: Path) -> None:
     path = tmp_path / "latin.txt"
     path.write_bytes("fine\nna\xefve".encode("latin-1"))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.corpus.local_questions import LocalWriter, first_instruction, first_question, on_topic_share
+from harness.corpus.question_examples import QUESTION_GUIDE, SCENE_GUIDE, Guide
 from harness.corpus.questions import TemplateWriter, Written
 from harness.models.scripted import ScriptedModel
 from harness.text import digest, words
@@ -22,15 +24,24 @@ PASSAGES = [passage(n) for n in range(120)]
 TEMPLATE = TemplateWriter.fit(each.text for each in PASSAGES)
 
 
+def opening_of(rendered: str) -> str:
+    return rendered.rsplit("<|assistant|>", 1)[1]
+
+
 def on_topic(rendered: str) -> str:
-    return f'Question: "What of {rendered.split("saw ")[1].split(" lying")[0]}?"<|im_end|>'
+    """What a good model adds to the opening it is given."""
+    return f' about {rendered.rsplit("saw ", 1)[1].split(" lying")[0]}?"<|im_end|>'
+
+
+def told(messages: Sequence[Mapping[str, str]]) -> str:
+    return "".join(f"<|{m['role']}|>{m['content']}" for m in messages) + "<|assistant|>"
 
 
 def write(
     script: Any, folder: Path, passages: list[Passage] = PASSAGES, n: int = 1
 ) -> tuple[Written, ScriptedModel]:
     model = ScriptedModel(lambda rendered, adapter: script(rendered))
-    writer = LocalWriter(model, lambda user: f"<|user|>{user}<|assistant|>", "tiny@1", TEMPLATE, folder)
+    writer = LocalWriter(model, told, "tiny@1", TEMPLATE, folder)
     return writer.write(passages, n), model
 
 
@@ -39,7 +50,7 @@ def every(part: int, of: int) -> Any:
     good = {
         each.text for place, each in enumerate(sorted(PASSAGES, key=lambda p: p.digest)) if place % of < part
     }
-    return lambda text: on_topic(text) if any(each in text for each in good) else "What shall we do now?"
+    return lambda text: on_topic(text) if any(each in text for each in good) else " shall we do now?"
 
 
 def test_questions_on_topic_are_kept(tmp_path: Path) -> None:
@@ -47,21 +58,52 @@ def test_questions_on_topic_are_kept(tmp_path: Path) -> None:
     assert written.complete
     assert [q.passage for q in written.questions] == [p.digest for p in PASSAGES]
     assert {q.writer.split(":")[0] for q in written.questions} == {"local"}
-    assert written.questions[0].text == "What of shipaa harbouraa pilotaa?"
-    assert (model.generated, written.note) == (120, "100% of the questions are on topic")
+    assert written.questions[0].text == "How about shipaa harbouraa pilotaa?"
+    assert (model.generated, written.note) == (2 * 120, "100% of the questions are on topic")
+
+
+def test_of_three_drafts_the_two_on_topic_stay(tmp_path: Path) -> None:
+    def why_is_idle(rendered: str) -> str:
+        return " shall we do now?" if opening_of(rendered) == "Why" else on_topic(rendered)
+
+    written, model = write(why_is_idle, tmp_path, n=2)
+    assert model.generated == 3 * 120
+    openings = [text.split()[0] for texts in written.by_passage().values() for text in texts]
+    assert openings == ["How", "What"] * 120
+    assert written.note == "100% of the questions are on topic"
+
+
+def test_an_example_said_again_is_no_question(tmp_path: Path) -> None:
+    shown = QUESTION_GUIDE.asked["Why"][2]
+
+    def parrot(rendered: str) -> str:
+        return shown.removeprefix("Why") if opening_of(rendered) == "Why" else on_topic(rendered)
+
+    written, _ = write(parrot, tmp_path, n=2)
+    assert shown not in {q.text for q in written.questions}
+
+
+@pytest.mark.parametrize("guide", [QUESTION_GUIDE, SCENE_GUIDE])
+def test_every_example_starts_as_its_opening_says(guide: Guide) -> None:
+    for opening, asked in guide.asked.items():
+        assert all(text.startswith(opening) for text in asked)
+        turns = guide.messages("The\npassage.", opening)
+        assert [turn["role"] for turn in turns] == ["user", "assistant"] * len(guide.passages) + ["user"]
+        assert turns[0]["content"].startswith(guide.instruction)
+        assert turns[-1]["content"] == "The passage."
 
 
 def test_a_second_run_asks_the_model_for_new_text_only(tmp_path: Path) -> None:
     first, _ = write(on_topic, tmp_path)
     again, model = write(on_topic, tmp_path, [*PASSAGES[60:], passage(200)])
-    assert model.generated == 1
+    assert model.generated == 2
     assert again.questions[:60] == first.questions[60:]
 
 
 def test_questions_off_topic_fall_back_before_all_are_written_and_say_so(tmp_path: Path) -> None:
-    written, model = write(lambda text: "What shall we do now?", tmp_path)
+    written, model = write(lambda text: " shall we do now?", tmp_path)
     assert written.complete
-    assert model.generated == 100
+    assert model.generated == 200
     assert {q.writer for q in written.questions} == {TEMPLATE.identity}
     assert written.note.startswith("local:tiny@1:")
     assert (
@@ -82,13 +124,13 @@ def test_what_the_model_left_out_is_the_templates_and_counted(tmp_path: Path) ->
     by_passage = {q.passage: q for q in written.questions}
     assert by_passage[passage(1).digest].writer == TEMPLATE.identity
     assert "1 of 120 are the template's" in written.note
-    assert model.generated == 120
+    assert model.generated == 240
     assert write(on_topic, tmp_path)[1].generated == 0  # the model has had its try
 
 
 def test_two_alike_are_one_and_the_second_is_the_templates(tmp_path: Path) -> None:
-    written, model = write(on_topic, tmp_path, n=2)
-    assert model.generated == 240
+    written, model = write(lambda text: f"\nWhat{on_topic(text)}", tmp_path, n=2)
+    assert model.generated == 360
     assert written.complete
     assert {len(texts) for texts in written.by_passage().values()} == {2}
     assert "120 of 240 are the template's" in written.note

@@ -13,7 +13,7 @@ from harness.corpus.books import read_book
 from harness.corpus.passages import cut_passages, passage_size
 from harness.corpus.prose import Paragraph, paragraphs
 from harness.corpus.roles import label_pages
-from harness.demo.speeches import message
+from harness.corpus.speeches import message
 from harness.demo.typeset import typeset
 from harness.text import words
 from harness.types import Passage
@@ -107,6 +107,14 @@ def test_an_index_is_cut_at_lines_and_its_figures_count() -> None:
     assert "\n".join(p.text for p in cut).split("\n")[0] == lines[0]
     assert all(line in lines for p in cut for line in p.text.split("\n"))
     assert all(p.n_words < 30 for p in cut)
+
+
+def test_a_long_sentence_is_cut_behind_a_dash_and_keeps_it_glued() -> None:
+    text = "—".join("the law of all these men is the word " * 3 + "here" for _ in range(4)) + "."
+    cut = [p.text for p in cut_passages([_paragraph(text)], words=60, overlap=0)]
+    assert [piece.endswith("here—") for piece in cut[:-1]] == [True] * (len(cut) - 1)
+    assert len(cut) > 1
+    assert "".join(cut) == text
 
 
 def test_the_digest_is_of_the_content() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from harness.corpus.layout import NOTE_RULE
-from harness.corpus.prose import is_heading, join, paragraphs, running_lines, split_notes, without_furniture
+from harness.corpus.prose import is_heading, paragraphs, running_lines, split_notes, without_furniture
 from harness.types import LabelledPage, Page
 
 
@@ -28,12 +30,18 @@ def test_running_heads_and_folios_go_the_text_stays() -> None:
     assert "THE BOOK" in without_furniture(pages[0], twice)
 
 
-def test_a_broken_word_is_joined_only_where_it_is_known() -> None:
-    known = frozenset({"government", "known"})
-    assert join("the govern-", "ment is", known) == "the government is"
-    assert join("a well-", "known man", known) == "a well-known man"
-    assert join("so much\u00ad", "ness", known) == "so muchness"
-    assert join("the men—", "and women", known) == "the men—and women"
+def test_broken_words_are_mended_by_the_book_and_its_language() -> None:
+    page = ("  He came to-", "day, and to-day he", "speaks of quater-", "nions in a hon-", "neurs.")
+    assert _texts(page) == ["He came to-day, and to-day he speaks of quaternions in a honneurs."]
+    known = _labelled(("  The hon and the neurs;", "many hon-", "neurs here."))
+    assert [p.text for p in paragraphs(known, {"body"})] == ["The hon and the neurs; many hon-neurs here."]
+    french = paragraphs(known, {"body"}, language="fr")
+    assert [p.text for p in french] == ["The hon and the neurs; many honneurs here."]
+
+
+def test_dashes_at_line_ends_are_glued() -> None:
+    page = ("  The law--", "all these -- of 1914–", "18 — was", "— he said –", "just.")
+    assert _texts(page) == ["The law—all these—of 1914-18—was—he said—just."]
 
 
 def test_lines_become_paragraphs_over_the_page_break() -> None:
@@ -113,3 +121,24 @@ def test_headings() -> None:
     assert is_heading("Chapter IV")
     assert not is_heading("Chapter and verse were given.")
     assert not is_heading("I.")
+
+
+@pytest.mark.parametrize("text", ["D E R F", "H C B K E", "△ABC : △ABD = AC : AD .", "W.W.R.B.", "A = B"])
+def test_letters_of_a_figure_are_no_heading(text: str) -> None:
+    assert not is_heading(text)
+
+
+@pytest.mark.parametrize("text", ["THE SEA", "CHAPTER IV", "A DAY IN MAY", "ON LYING IN BED", "XIV."])
+def test_capitals_are_a_heading(text: str) -> None:
+    assert is_heading(text)
+
+
+def test_a_title_printed_on_the_index_below_does_not_name_the_prose_above() -> None:
+    prose = ("The sea was calm and the pilot stood at the wheel, and he looked at the far", "shore all day.")
+    index = ("INDEX", "Anchor, 3, 9", "Bell, 4", "Buoy, 7, 12")
+    labelled = [
+        LabelledPage(Page("book", 9, prose), "body", ""),
+        LabelledPage(Page("book", 9, index), "index", ""),
+    ]
+    found = paragraphs(labelled, None, [(1, "One"), (9, "Index")])
+    assert [(p.role, p.chapter) for p in found] == [("body", ""), ("index", "")]

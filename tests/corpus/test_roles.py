@@ -10,7 +10,7 @@ import pytest
 from harness.corpus.books import read_book
 from harness.corpus.role_names import role_named
 from harness.corpus.roles import apply_overrides, label_pages
-from harness.demo.speeches import message
+from harness.corpus.speeches import message
 from harness.demo.typeset import typeset
 from harness.errors import ConfigurationError
 from harness.types import Book, Page
@@ -146,3 +146,65 @@ def test_overrides_are_the_last_word() -> None:
 def test_an_override_that_cannot_be(pages: str, role: str, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         apply_overrides(label_pages(_book(*[PROSE] * 5)), {pages: role})
+
+
+def test_the_text_of_a_licence_is_no_body_wherever_it_stands() -> None:
+    licence = ("You may copy and distribute the Work under this License, without warranty, if the",) * 20
+    about = (
+        "The law gave each town on the river a licence to build one dam and keep a boat,",
+        *PROSE[:2],
+    ) * 7
+    roles = _roles(_book(*[PROSE] * 20, about, licence, *[PROSE] * 20))
+    assert roles == [*["body"] * 21, "copyright", *["body"] * 20]
+
+
+def test_a_foreword_among_the_chapters_is_the_author_s_own() -> None:
+    book = _book(
+        ("CHAPTER", "ONE", "FOREWORD", *PROSE), PROSE, *[PROSE] * 9, chapters=((1, "Foreword"), (3, "Dams"))
+    )
+    assert _roles(book) == ["body"] * 11
+    assert _roles(_book(("FOREWORD", *PROSE), ("CHAPTER I", *PROSE), *[PROSE] * 9))[:2] == ["preface", "body"]
+
+
+def test_an_outline_may_point_at_the_page_before() -> None:
+    pages = [*[PROSE] * 20, ("Bibliography", "A. Smith. On canals. New York, 1904.")]
+    assert _roles(_book(*pages, chapters=((1, "One"), (20, "Bibliography"))))[-2:] == ["body", "bibliography"]
+
+
+def test_an_outline_s_index_begins_below_the_prose_of_its_page() -> None:
+    pages = [*[PROSE] * 20, (*PROSE, "Part VI", "Index"), ("INDEX", *INDEX)]
+    assert _roles(_book(*pages, chapters=((1, "One"), (21, "Index"))))[-2:] == ["body", "index"]
+
+
+def test_a_first_page_with_an_abstract_right_before_the_contents_is_a_title_page() -> None:
+    first = ("ON DAMS", "A. Smith", *PROSE[:12])
+    assert _roles(_book(first, ("CONTENTS", *CONTENTS), *[PROSE] * 20))[:3] == ["title", "contents", "body"]
+    assert _roles(_book(first, *[PROSE] * 20))[0] == "body"
+
+
+def test_the_last_lines_of_the_contents_on_a_page_of_their_own() -> None:
+    pages = [("CONTENTS", *CONTENTS), ("Notes 301", "Index 315"), *[PROSE] * 20]
+    assert _roles(_book(*pages))[:3] == ["contents", "contents", "body"]
+
+
+def test_numbered_lines_after_a_list_that_names_itself_no_index_are_body() -> None:
+    code = tuple(f"{n} let weir{n} = lock {n}, {n + 1}, {n + 2}" for n in range(30))
+    poem = tuple(f"And down the river went the {n} boats" for n in range(30))
+    assert _roles(_book(*[PROSE] * 30, INDEX, poem, code, PROSE))[-3:] == ["body"] * 3
+
+
+def test_italian_names_and_a_heading_with_ligatures() -> None:
+    pages = [
+        ("Prefazione", *PROSE),
+        ("Indice", *CONTENTS),
+        *[PROSE] * 20,
+        ("Bibliograﬁa", "[1] A. Smith, 1904."),
+    ]
+    assert _roles(_book(*pages)) == ["body", "contents", *["body"] * 20, "bibliography"]
+    assert _roles(_book(*[PROSE] * 20, ("Indice analitico", "acqua 3", "\\bye 7", "canali 9")))[-1] == "index"
+    assert role_named("Índice alfabético") == "index"
+    assert role_named("Índice general") == "contents"
+
+
+def test_no_pages_no_labels() -> None:
+    assert label_pages(Book("b", "0", ())) == ()

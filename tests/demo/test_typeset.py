@@ -9,9 +9,9 @@ import pytest
 from harness.corpus.books import read_book
 from harness.corpus.prose import paragraphs
 from harness.corpus.roles import label_pages
+from harness.corpus.speeches import message
 from harness.demo.backmatter import build_index, chapters, page_ranges
 from harness.demo.setting import Line, set_lines, text_width, typographic
-from harness.demo.speeches import message
 from harness.demo.typeset import typeset
 from harness.text import normalise, words
 from harness.types import Book

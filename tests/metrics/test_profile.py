@@ -62,9 +62,15 @@ def test_punctuation() -> None:
     rates = profile.punctuation_per_thousand("Well, “no”; the well-known one—yes, two!")
     assert rates[","] == pytest.approx(2 / 8 * 1000)
     assert (rates[";"], rates['"'], rates["!"]) == pytest.approx((125, 250, 125))
-    assert rates["-"] == 250  # a hyphen and a dash
+    assert (rates["-"], rates["—"]) == (125, 125)
     assert rates["."] == 0
     assert math.isnan(profile.punctuation_per_thousand("...")["."])
+
+
+@pytest.mark.parametrize("dash", ["—", " — ", "--", " -- ", " – "])
+def test_a_dash_is_a_dash_however_typed(dash: str) -> None:
+    rates = profile.punctuation_per_thousand(f"one{dash}yes")
+    assert (rates["—"], rates["-"]) == (500, 0)
 
 
 def test_sentence_lengths_and_dialogue() -> None:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tiny_llama import CHAT_TEMPLATE, build_tiny_llama
@@ -113,48 +113,26 @@ def test_missing_shard_is_named(folder: Path, tmp_path: Path) -> None:
         resolve_base(str(folder), tmp_path)
 
 
-class Hub:
-    """In place of ``snapshot_download``: the network and the cache, without either."""
-
-    def __init__(self, cached: Path | None, remote: Path | None) -> None:
-        self.cached, self.remote = cached, remote
-        self.calls: list[dict[str, Any]] = []
-
-    def __call__(self, repository: str, **asked: Any) -> str:
-        self.calls.append({"repository": repository, **asked})
-        found = self.cached if asked["local_files_only"] else self.remote
-        if found is None:
-            raise OSError("no route to the hub\nand more lines")
-        return str(found)
-
-
-def test_hub_id_is_taken_from_the_cache_first(
+def test_a_gguf_is_converted_once_and_again_when_it_changes(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hub = Hub(cached=folder, remote=None)
-    monkeypatch.setattr("huggingface_hub.snapshot_download", hub)
-    base = resolve_base("org/tiny@abc123", tmp_path)
-    assert base.path == folder
-    assert base.revision == folder.name
-    assert [(call["repository"], call["revision"], call["local_files_only"]) for call in hub.calls] == [
-        ("org/tiny", "abc123", True)
-    ]
-    assert not any(pattern.endswith((".bin", ".pt", "*")) for pattern in hub.calls[0]["allow_patterns"])
+    converted = []
 
+    def convert(source: Path, to: Path, repairs: gguf.Repairs) -> None:
+        converted.append((source.name, repairs))
+        shutil.copytree(folder, to)
 
-def test_half_a_cache_is_fetched_again(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "half").mkdir()
-    hub = Hub(cached=tmp_path / "half", remote=folder)
-    monkeypatch.setattr("huggingface_hub.snapshot_download", hub)
-    assert resolve_base("org/tiny", tmp_path).path == folder
-    assert [call["local_files_only"] for call in hub.calls] == [True, False]
-
-
-def test_no_network_is_one_line_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("huggingface_hub.snapshot_download", Hub(None, None))
-    with pytest.raises(MissingPrerequisiteError, match="no route to the hub") as caught:
-        resolve_base("org/tiny", tmp_path)
-    assert "\n" not in str(caught.value)
+    monkeypatch.setattr(gguf, "convert", convert)
+    (tmp_path / "mine.gguf").write_bytes(b"GGUF")
+    base = resolve_base("mine.gguf", tmp_path)
+    assert (base.name, base.revision) == ("mine.gguf", "gguf:mine.gguf")
+    assert base.path.parent == tmp_path / "results" / "bases"
+    assert resolve_base(str(tmp_path / "mine.gguf"), tmp_path).path == base.path
+    assert converted == [("mine.gguf", gguf.Repairs("", "", 0))]
+    (tmp_path / "mine.gguf").write_bytes(b"GGUF!")
+    assert resolve_base("mine.gguf", tmp_path).path != base.path
+    with pytest.raises(MissingPrerequisiteError, match=r"'other\.gguf': there is no such file"):
+        resolve_base("other.gguf", tmp_path)
 
 
 def test_embedded_base_without_its_wheel_names_the_command(
@@ -193,3 +171,15 @@ def test_embedded_model_is_converted_with_its_marks_mended(tmp_path: Path) -> No
     assert config["dtype"] == "bfloat16"
     assert (config["bos_token_id"], config["eos_token_id"], config["pad_token_id"]) == (1, 2, 2)
     assert base.chat_template_digest
+
+
+@pytest.mark.slow
+def test_a_gguf_of_ones_own_gets_its_end_of_turn_from_its_template(tmp_path: Path) -> None:
+    """The same file under another name: its header calls ``<|im_start|>`` the end of text."""
+    from transformers import AutoTokenizer
+
+    (tmp_path / "mine.gguf").symlink_to(gguf.find_embedded_gguf())
+    base = resolve_base("mine.gguf", tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(base.path, local_files_only=True)
+    assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|im_end|>", "<|im_end|>")
+    assert tokenizer.model_max_length == 8192

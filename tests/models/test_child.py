@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.decodings import TopKDecoding
 from harness.errors import StylobenchError
 from harness.models.child import ChildModel
 from harness.models.hf import HFModel
@@ -34,6 +35,12 @@ def test_the_child_gives_what_the_model_itself_gives(child: ChildModel, tiny_lla
     theirs, ours = child.generate(ASKED, DECODING), here.generate(ASKED, DECODING)
     assert [(g.text, g.finish, g.n_tokens) for g in theirs] == [(g.text, g.finish, g.n_tokens) for g in ours]
     assert child.loglikelihood(READ, 64, None) == here.loglikelihood(READ, 64, None)
+
+
+def test_top_k_reaches_the_child(child: ChildModel) -> None:
+    few = TopKDecoding(temperature=5.0, top_p=1.0, max_tokens=6, seed=1, top_k=1)
+    greedy = Decoding(temperature=0.0, max_tokens=6)
+    assert [g.text for g in child.generate(ASKED, few)] == [g.text for g in child.generate(ASKED, greedy)]
 
 
 def test_an_error_in_the_child_is_raised_here_and_the_child_goes_on(

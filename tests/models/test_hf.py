@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.decodings import TopKDecoding
 from harness.errors import StylobenchError
 from harness.metrics.likelihood import rolling_windows
-from harness.models.hf import HFModel, _ItemNoise, uniforms
+from harness.models.hf import HFModel, stop_ids
+from harness.models.noise import ItemNoise, uniforms
 from harness.types import Decoding, GenerationRequest, LikelihoodRequest
 
 SHORT = "The Nation must keep its word."
@@ -111,10 +115,29 @@ def test_inverse_cdf_by_hand(u: float, top_p: float, temperature: float, token: 
     import torch
 
     scores = torch.log(torch.tensor([[0.3, 0.15, 0.5, 0.05]]))
-    draw = _ItemNoise(torch, Decoding(temperature, top_p, 1), np.array([[u]]), prompt_length=3)
+    draw = ItemNoise(torch, Decoding(temperature, top_p, 1), np.array([[u]]), prompt_length=3)
     chosen = draw(torch.zeros((1, 3), dtype=torch.long), scores)
     assert int(chosen.argmax()) == token
     assert int(torch.isfinite(chosen).sum()) == 1
+
+
+@pytest.mark.parametrize(
+    ("u", "top_p", "top_k", "token"),
+    [
+        (0.99, 1.0, 1, 2),  # one token kept is greedy
+        (0.62, 1.0, 2, 2),  # tokens 2 and 0 are kept: .5/.8 = .625
+        (0.63, 1.0, 2, 0),
+        (0.99, 0.6, 2, 2),  # top_p is a share of what top_k kept: .625 reaches .6
+        (0.99, 0.63, 2, 0),
+        (0.99, 1.0, 4, 3),  # all kept
+    ],
+)
+def test_top_k_is_taken_before_top_p(u: float, top_p: float, top_k: int, token: int) -> None:
+    import torch
+
+    scores = torch.log(torch.tensor([[0.3, 0.15, 0.5, 0.05]]))
+    draw = ItemNoise(torch, TopKDecoding(1.0, top_p, 1, 0, top_k), np.array([[u]]), prompt_length=3)
+    assert int(draw(torch.zeros((1, 3), dtype=torch.long), scores).argmax()) == token
 
 
 def test_uniforms_are_uniform_and_stay_what_they_are() -> None:
@@ -256,5 +279,57 @@ def test_an_adapter_that_changes_nothing_is_refused_every_time(tiny_llama: Path,
     idle = save_adapter(tiny_llama, tmp_path / "idle", scale=0.0, seed=1)
     model = HFModel(tiny_llama, dtype="float32", device="cpu")
     for _ in range(2):
-        with pytest.raises(StylobenchError, match="idle: the adapter is loaded but changes nothing"):
+        with pytest.raises(StylobenchError, match="idle: the adapter is loaded but changes nothing: its B"):
             model.wear(idle)
+
+
+def test_an_adapter_that_is_not_really_on_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
+    one = save_adapter(tiny_llama, tmp_path / "one", scale=0.5, seed=1)
+    model = HFModel(tiny_llama, dtype="float32", device="cpu")
+    model.wear(one)
+    for module in model._model.modules():
+        if hasattr(module, "lora_A"):
+            module.scaling = dict.fromkeys(module.scaling, 0.0)
+    with pytest.raises(StylobenchError, match=r"one: the adapter .* changes nothing, so it is not really on"):
+        model.wear(one)
+
+
+def test_an_adapter_that_breaks_the_model_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
+    broken = save_adapter(tiny_llama, tmp_path / "broken", scale=float("inf"), seed=1)
+    model = HFModel(tiny_llama, dtype="float32", device="cpu")
+    with pytest.raises(StylobenchError, match=r"broken: .* no finite numbers"):
+        model.wear(broken)
+
+
+# ── where a base stops, and what else it brings ───────────────────────────────────────────────────
+
+
+def test_a_base_stops_where_its_generation_config_says_too(model: HFModel, tmp_path: Path) -> None:
+    eos = model.tokenizer.eos_token_id
+    assert stop_ids(tmp_path, model.tokenizer) == (eos,)
+    settings = tmp_path / "generation_config.json"
+    for written, found in [("[7, 2]", (eos, 7)), ("9", (eos, 9)), ("null", (eos,))]:
+        settings.write_text(f'{{"eos_token_id": {written}}}')
+        assert stop_ids(tmp_path, model.tokenizer) == found
+    settings.write_text("[")
+    assert stop_ids(tmp_path, model.tokenizer) == (eos,)
+
+
+def test_a_bases_own_decoding_does_not_slip_in(model: HFModel, tiny_llama: Path, tmp_path: Path) -> None:
+    """Qwen2.5's files ask for a repetition penalty, which would change every answer and stand nowhere."""
+    shutil.copytree(tiny_llama, tmp_path / "b")
+    settings = json.loads((tiny_llama / "generation_config.json").read_text())
+    settings |= {"repetition_penalty": 5.0, "no_repeat_ngram_size": 1, "do_sample": True}
+    (tmp_path / "b" / "generation_config.json").write_text(json.dumps(settings))
+    other = HFModel(tmp_path / "b", dtype="float32", device="cpu")
+    assert answers(other, asked(SHORT, LONG), GREEDY) == answers(model, asked(SHORT, LONG), GREEDY)
+
+
+def test_a_second_stop_ends_an_answer(model: HFModel, tiny_llama: Path, tmp_path: Path) -> None:
+    (whole,) = model.generate(asked(LONG), GREEDY)
+    ids = model.tokenizer(whole.text, add_special_tokens=False)["input_ids"]
+    shutil.copytree(tiny_llama, tmp_path / "b")
+    (tmp_path / "b" / "generation_config.json").write_text(json.dumps({"eos_token_id": [ids[-1]]}))
+    (cut,) = HFModel(tmp_path / "b", dtype="float32", device="cpu").generate(asked(LONG), GREEDY)
+    assert (cut.finish, cut.n_tokens) == ("stop", ids.index(ids[-1]))
+    assert whole.text.startswith(cut.text)

@@ -1,7 +1,7 @@
 """The trainer as a program, on a tiny Llama: the record it leaves, and going on after a kill.
 
-A child process costs some ten seconds of imports, so three runs are shared by all tests: one whole, one
-killed between two checkpoints, and its continuation.
+A child process costs some ten seconds of imports, so five runs are shared by all tests: one whole, one
+killed between two checkpoints, one killed while it wrote one, and their continuations.
 """
 
 from __future__ import annotations
@@ -14,29 +14,34 @@ from typing import Any, NamedTuple
 
 import pytest
 from tiny_llama import SENTENCES, build_tiny_llama
+from tiny_training import altered_trainer, tiny_examples
 
-from harness import text
 from harness.errors import StylobenchError
-from harness.training.examples import build_examples, continuation_prompt, load_tokenizer, write_examples
+from harness.training.examples import continuation_prompt
 from harness.training.launch import Lora, TrainingSpec, train
-from harness.types import Passage
 
 TRAINER = Path(__file__).parents[2] / "trainers" / "peft_lora.py"
 
-# The trainer, made to die without warning in the middle of step 5, which is past the checkpoint of step 4.
-DIES_AT_STEP_5 = f"""
-import importlib.util, os, signal, sys
-spec = importlib.util.spec_from_file_location("peft_lora", {str(TRAINER)!r})
-trainer = importlib.util.module_from_spec(spec)
-sys.modules["peft_lora"] = trainer
-spec.loader.exec_module(trainer)
-said = trainer.say
-def say(events, event, **facts):
-    said(events, event, **facts)
+# The trainer, made to die without warning: in the middle of step 5, past the checkpoint of step 4 ...
+DIES_AT_STEP_5 = """
+import harness.training.program as program
+said = program.Events.say
+def say(self, event, **facts):
+    said(self, event, **facts)
     if event == "step" and facts["step"] == 5:
         os.kill(os.getpid(), signal.SIGKILL)
-trainer.say = say
-sys.exit(trainer.main(sys.argv[1:]))
+program.Events.say = say
+"""
+# ... or with half of the optimiser's state of step 4 on the disk.
+DIES_WRITING_CHECKPOINT_4 = """
+import torch
+saved = torch.save
+def save(value, path, *rest, **named):
+    saved(value, path, *rest, **named)
+    if "checkpoint-4" in str(path) and str(path).endswith("optimizer.pt"):
+        os.truncate(path, os.path.getsize(path) // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+torch.save = save
 """
 
 
@@ -48,30 +53,19 @@ class Runs(NamedTuple):
     resumed: dict[str, Any]
     resumed_events: list[dict[str, Any]]
     resumed_spec: TrainingSpec
+    rewritten: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     folder = tmp_path_factory.mktemp("peft_lora")
     base = build_tiny_llama(folder / "base")
-    passages = []
-    for n in range(16):
-        words = f"{SENTENCES[n % 6]} {SENTENCES[(n + n // 6 + 1) % 6]} Number {n}."
-        split = "validation" if n >= 13 else "train"
-        passages.append(Passage("1901", n, "body", words, text.count_words(words), text.digest(words), split))
-    examples = build_examples(
-        passages,
-        tokenizer=load_tokenizer(base),
-        system="Be brief.",
-        style="completion",
-        max_length=200,
-        seed=0,
-    )
+    examples = tiny_examples(base, folder / "examples")
     spec = TrainingSpec(
         base_path=str(base),
         base_name="tiny",
         base_digest="b",
-        examples=str(write_examples(examples, folder / "examples")),
+        examples=str(examples),
         out=str(folder / "whole"),
         corpus="roosevelt",
         version=2,
@@ -93,17 +87,21 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     whole = train(spec, trainer=TRAINER, on_event=events.append)
 
     broken = dataclasses.replace(spec, out=str(folder / "broken"))
-    deadly = folder / "deadly.py"
-    deadly.write_text(DIES_AT_STEP_5)
     with pytest.raises(StylobenchError) as killed:
-        train(broken, trainer=deadly)
-    # What a kill during the writing of a checkpoint leaves behind: a newer folder without its marker.
-    half = folder / "broken" / "checkpoints" / spec.digest()[:16] / "checkpoint-6"
+        train(broken, trainer=altered_trainer(folder, TRAINER, DIES_AT_STEP_5))
+    # A newer folder without its marker is never gone on from, whatever is in it.
+    half = folder / "broken" / "checkpoints" / spec.resumable()[:16] / "checkpoint-6"
     half.mkdir()
     (half / "trainer_state.json").write_text("{")
     resumed_events: list[dict[str, Any]] = []
     resumed = train(broken, trainer=TRAINER, on_event=resumed_events.append)
-    return Runs(spec, whole, events, str(killed.value), resumed, resumed_events, broken)
+
+    halved = dataclasses.replace(spec, out=str(folder / "halved"))
+    with pytest.raises(StylobenchError, match="was killed"):
+        train(halved, trainer=altered_trainer(folder, TRAINER, DIES_WRITING_CHECKPOINT_4))
+    assert (folder / "halved" / "checkpoints" / spec.resumable()[:16] / "checkpoint-4").is_dir()
+    rewritten = train(halved, trainer=TRAINER)
+    return Runs(spec, whole, events, str(killed.value), resumed, resumed_events, broken, rewritten)
 
 
 def test_record_says_what_was_done(runs: Runs) -> None:
@@ -203,6 +201,29 @@ def test_resumed_run_ends_as_the_uninterrupted_one(runs: Runs) -> None:
     assert runs.resumed["validation_loss"]["after"] == pytest.approx(
         runs.whole["validation_loss"]["after"], abs=1e-6
     )
+
+
+def test_resumed_run_tells_lost_time_apart(runs: Runs) -> None:
+    assert runs.whole["minutes_lost"] == 0
+    assert 0 < runs.resumed["minutes_lost"] < 1
+    assert runs.resumed["minutes"] > 0
+
+
+def test_run_killed_while_it_wrote_a_checkpoint_goes_on_from_the_one_before(runs: Runs) -> None:
+    assert runs.rewritten["resumed_from"] == 2
+    assert runs.rewritten["final_loss"] == pytest.approx(runs.whole["final_loss"], abs=1e-6)
+    assert runs.rewritten["mean_loss"] == pytest.approx(runs.whole["mean_loss"], abs=1e-6)
+
+
+def test_record_says_what_it_took(runs: Runs) -> None:
+    record = runs.whole
+    assert record["trainer"] == "peft_lora"
+    assert record["tokens_per_second"] > 0
+    assert record["training_memory_gb"] == pytest.approx(record["peak_memory_gb"] - record["base_memory_gb"])
+    assert 0 <= record["training_memory_gb"] < record["peak_memory_gb"]
+    for absent in ("driver", "gpu_hours", "card_percent", "kept", "under_ceiling"):  # no GPU, nothing chosen
+        assert record[absent] is None
+    assert record["validation_curve"] == record["degraded"] == []
 
 
 def test_same_spec_is_not_trained_again(runs: Runs) -> None:

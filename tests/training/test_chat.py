@@ -74,7 +74,7 @@ def test_another_template_needs_no_other_code(tokenizer: Any) -> None:
         ),
         (CHAT_TEMPLATE.replace("'<|im_end|>' + ", ""), "end-of-turn"),
         ("{{ bos_token + bos_token }}" + CHAT_TEMPLATE, "two beginning-of-text"),
-        (CHAT_TEMPLATE + "{% if add_generation_prompt %}<think>{% endif %}", "writes the prompt differently"),
+        (CHAT_TEMPLATE + "{% if add_generation_prompt %}<think>{% endif %}", "opens reasoning"),
         (
             CHAT_TEMPLATE.replace("'assistant\n' }}", "'' }}").replace(
                 "|im_start|>assistant\n", "|im_start|>assist"

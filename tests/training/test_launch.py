@@ -116,6 +116,28 @@ def runs(pid: int) -> bool:
         return False
 
 
+TELLS_ITS_CARDS = """
+import json, os, pathlib, sys
+spec = json.loads(pathlib.Path(sys.argv[1]).read_text())
+print(json.dumps({"event": "cards", "seen": os.environ.get("CUDA_VISIBLE_DEVICES")}))
+"""
+
+
+@pytest.mark.parametrize(("mine", "seen"), [("", "1"), ("4,6", "6"), ("GPU-a,GPU-b", "GPU-b")])
+def test_a_device_counts_among_those_that_may_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: str, seen: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", mine)
+    heard: list[dict[str, Any]] = []
+    with pytest.raises(StylobenchError, match="without a record"):
+        train(
+            make_spec(tmp_path / "out", devices=(1,)),
+            trainer=program(tmp_path, TELLS_ITS_CARDS),
+            on_event=heard.append,
+        )
+    assert heard == [{"event": "cards", "seen": seen}]
+
+
 def test_missing_trainer_names_the_nearest(tmp_path: Path) -> None:
     program(tmp_path, GOOD)
     with pytest.raises(MissingPrerequisiteError, match="did you mean 'fake_trainer'"):

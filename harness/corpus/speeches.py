@@ -12,13 +12,22 @@ from pathlib import Path
 from harness.errors import ConfigurationError, MissingPrerequisiteError, nearest
 
 YEARS: dict[str, tuple[int, ...]] = {
-    "Roosevelt": tuple(range(1901, 1909)),
-    "Taft": tuple(range(1909, 1913)),
-    "McKinley": tuple(range(1897, 1901)),
+    "Jefferson": tuple(range(1801, 1809)),
+    "Jackson": tuple(range(1829, 1837)),
+    "Lincoln": tuple(range(1861, 1865)),
+    "Grant": tuple(range(1869, 1877)),
     "Cleveland": (*range(1885, 1889), *range(1893, 1897)),
     "Harrison": tuple(range(1889, 1893)),
+    "McKinley": tuple(range(1897, 1901)),
+    "Roosevelt": tuple(range(1901, 1909)),
+    "Taft": tuple(range(1909, 1913)),
+    "Wilson": tuple(range(1913, 1921)),
+    "Coolidge": tuple(range(1923, 1929)),
+    "Eisenhower": tuple(range(1953, 1962)),
+    "Reagan": tuple(range(1982, 1989)),
 }
-"""The years each president of the demo spoke: Theodore Roosevelt, and Benjamin Harrison."""
+"""The years in which each president of the demo and of the background spoke: Theodore Roosevelt, and
+Benjamin Harrison. The first message of a year, where there were two."""
 
 
 def speeches_folder() -> Path:

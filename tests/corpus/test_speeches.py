@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-from harness.demo.speeches import YEARS, message, messages
+from harness.corpus.speeches import YEARS, message, messages
 from harness.errors import ConfigurationError, MissingPrerequisiteError
 
 needs_wheel = pytest.mark.skipif(

@@ -1,0 +1,89 @@
+"""What a LoRA trains: its own matrices, full copies, biases; counted from the shapes alone.
+
+Anatomy, Lora -> Trainable             r (inputs + outputs) a matrix (Hu and others 2021)
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from harness.errors import ConfigurationError
+from harness.training.anatomy import Anatomy, Matrix
+from harness.training.spec import Lora
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """Trained parameters: LoRA's own matrices, full copies (``modules_to_save``), and the base's biases."""
+
+    lora: int
+    saved: int
+    biases: int
+
+    @property
+    def total(self) -> int:
+        return self.lora + self.saved + self.biases
+
+
+def count_trainable(anatomy: Anatomy, lora: Lora, *, fused_experts: bool) -> Trainable:
+    """What a LoRA of these settings trains.
+
+    Experts are counted in one of two ways:
+
+        fused     peft 0.21 on transformers 5: gate and up of an expert are one matrix d -> 2f, of rank 2r,
+                  and ``all-linear`` takes the router too
+        separate  one LoRA a matrix, router left alone (Unsloth; checkpoints of transformers 4)
+
+    GPT-OSS's experts are reached by neither: its adapters are of attention alone.
+    Raises ConfigurationError where nothing is targeted.
+    """
+    reached = [
+        matrix for matrix in anatomy.layer if is_targeted(matrix, anatomy, lora, fused_experts=fused_experts)
+    ]
+    added = 0
+    fused = fused_experts and any(matrix.leaf in ("gate_proj", "up_proj") for matrix in reached)
+    for matrix in reached:
+        width = matrix.inputs + matrix.outputs
+        if fused and matrix.part == "experts" and matrix.leaf == "gate_proj":
+            width = 2 * (matrix.inputs + 2 * matrix.outputs)
+        elif fused and matrix.part == "experts" and matrix.leaf == "up_proj":
+            continue  # counted with its gate
+        added += anatomy.layers * lora.r * width * matrix.copies
+    outermost = [
+        matrix
+        for matrix in (anatomy.embeddings, anatomy.lm_head)
+        if lora.targets != "all-linear" and _named(lora.targets, matrix.name)
+    ]
+    added += sum(lora.r * (matrix.inputs + matrix.outputs) for matrix in outermost)
+    if added == 0:
+        names = sorted({matrix.leaf for matrix in anatomy.layer if matrix.linear})
+        raise ConfigurationError(f"lora.targets {lora.targets!r} name nothing; have {', '.join(names)}")
+    biased = {"none": [], "all": list(anatomy.layer), "lora_only": reached}.get(lora.bias, [])
+    return Trainable(
+        lora=added,
+        saved=sum(
+            matrix.weights
+            for matrix in (anatomy.embeddings, anatomy.lm_head)
+            if matrix.leaf in lora.modules_to_save
+        ),
+        biases=anatomy.layers * sum(matrix.biases for matrix in biased),
+    )
+
+
+def is_targeted(matrix: Matrix, anatomy: Anatomy, lora: Lora, *, fused_experts: bool) -> bool:
+    """Whether a LoRA with these targets reaches one of the layers' matrices."""
+    if anatomy.kind == "gpt_oss" and not matrix.linear:
+        return False
+    if matrix.part == "router" and not fused_experts:
+        return False
+    if lora.targets == "all-linear":
+        return True
+    return _named(lora.targets, f"model.layers.0.{matrix.name}")
+
+
+def _named(targets: str | tuple[str, ...], path: str) -> bool:
+    """Whether peft's rule finds it: a string is matched whole against the path, a list against its end."""
+    if isinstance(targets, str):
+        return re.fullmatch(targets, path) is not None
+    return any(path == target or path.endswith("." + target) for target in targets)

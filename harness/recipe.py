@@ -172,6 +172,9 @@ class Recipe(Described):
     """Keys with a list of values each, every combination of which becomes a variant: for sweeps of rank,
     seed, data.
     Usual: left out, or up to a dozen variants, at most 64."""
+    tensorboard: bool = False
+    """Write the losses for TensorBoard too, beside the adapter, since some like curves; needs its package.
+    Usual: false."""
     note: str = ""
     """A line for yourself that is kept with the variant and changes nothing.
     Usual: what you wanted to find out."""
@@ -244,9 +247,12 @@ def find_trainer(recipe: Recipe, path: Path, workspace: Path) -> Path:
         raise YamlError([message + nearest(recipe.trainer, known)]) from None
 
 
+_CHANGES_NOTHING = ("note", "tensorboard")
+
+
 def settings_of(recipe: Recipe) -> dict[str, Any]:
-    """What of a recipe decides a training, as a record keeps it: everything but matrix and note."""
-    return recipe.model_dump(mode="json", exclude={"matrix", "note"})
+    """What of a recipe decides a training, as a record keeps it: all that changes it."""
+    return recipe.model_dump(mode="json", exclude={"matrix", *_CHANGES_NOTHING})
 
 
 def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -262,8 +268,8 @@ def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _filled(given: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     whole = dict(given)
     for name, field in model.model_fields.items():
-        # What follows from another key (alpha from r) was always written out; matrix and note never are.
-        if name == "note" or field.is_required() or field.default_factory is not None:
+        # What follows from another key (alpha from r) was always written out.
+        if name in _CHANGES_NOTHING or field.is_required() or field.default_factory is not None:
             continue
         default = field.default
         if isinstance(default, BaseModel):

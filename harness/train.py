@@ -101,6 +101,7 @@ def specify(order: Order, store: Store, workspace: Path) -> TrainingSpec:
         else None,
         continue_from=str(workspace / order.earlier.adapter) if order.earlier else "",
         template=template.record(),
+        tensorboard=recipe.tensorboard,
     )
 
 
@@ -187,6 +188,7 @@ def probe(order: Order, spec: TrainingSpec, workspace: Path) -> dict[str, Any]:
         max_copied=None,
         eval_steps=None,
         sample_prompts=(),
+        tensorboard=False,
     )
     try:
         interpreter = shelves.interpreter(order.recipe.trainer, workspace)

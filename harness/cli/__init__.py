@@ -31,6 +31,7 @@ from harness.cli import (
     show,
     train,
     validate,
+    watch,
 )
 from harness.cli.output import printable
 from harness.errors import (
@@ -57,6 +58,7 @@ for verb, panel in (
     (reference.reference, BOOKS),
     (audit.audit, BOOKS),
     (train.train, MODELS),
+    (watch.watch, MODELS),
     (register.register, MODELS),
     (run.run, ANSWERS),
     (score.score, ANSWERS),

@@ -11,10 +11,10 @@ import typer
 def demo(
     context: typer.Context,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Fewer steps and prompts: about four minutes.")
+        bool, typer.Option("--quick", help="One variant, fewer steps and prompts: a few minutes.")
     ] = False,
 ) -> None:
-    """Train two variants of a real model on a real author, benchmark them, write the report."""
+    """Train variants of a real model on three versions of a real author's data, and report on them."""
     from harness.demo.story import tell
 
     workspace: Path = context.obj

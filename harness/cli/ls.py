@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli.output import Format, FormatOption, print_rows
+
+if TYPE_CHECKING:
+    from harness.store import Store
 
 
 class Kind(StrEnum):
@@ -23,12 +26,19 @@ class Kind(StrEnum):
     bases = "bases"
 
 
+_RUN_COLUMNS = (
+    *("started", "command", "status", "limited"),
+    *("steps", "minutes", "tokens/s", "loss", "validation before", "validation after", "peak GB"),
+)
+"""What of the experiments log fits a terminal; CSV and JSON have all of it."""
+
+
 def ls(
     context: typer.Context,
     what: Annotated[Kind, typer.Argument(help="What to list.")] = Kind.variants,
     format: FormatOption = Format.table,
 ) -> None:
-    """List variants, corpora, recipes, suites, tasks, runs or bases."""
+    """List variants, corpora, recipes, suites, tasks, bases, or runs: the experiments log."""
     workspace: Path = context.obj
     listing = {
         Kind.variants: _variants,
@@ -39,7 +49,10 @@ def ls(
         Kind.runs: _runs,
         Kind.bases: _bases,
     }
-    print_rows(listing[what](workspace), format, what.value)
+    rows = listing[what](workspace)
+    if what is Kind.runs and format is Format.table:
+        rows = [{key: row[key] for key in _RUN_COLUMNS if key in row} for row in rows]
+    print_rows(rows, format, what.value)
 
 
 def _variants(workspace: Path) -> list[dict[str, Any]]:
@@ -117,13 +130,52 @@ def _shelf(shelf: str, workspace: Path) -> list[dict[str, Any]]:
 
 
 def _runs(workspace: Path) -> list[dict[str, Any]]:
+    """The experiments log: every command that wrote, and of a training what it took and learnt."""
     from harness.bench import warehouse
 
-    frame = warehouse(workspace).read("runs", ["run", "command", "started", "ended", "status", "limited"])
+    store = warehouse(workspace)
+    frame = store.read("runs", ["run", "command", "started", "ended", "status", "limited"])
     if not len(frame):
         return []
     latest = frame.sort_values(["run", "ended"]).drop_duplicates("run", keep="last").sort_values("started")
-    return [{str(k): v for k, v in row.items()} for row in latest.to_dict("records")]
+    trained = _trainings(store)
+    nothing = dict.fromkeys(next(iter(trained.values()), {}), "")
+    return [
+        {str(k): v for k, v in row.items()} | trained.get(row["run"], nothing)
+        for row in latest.to_dict("records")
+    ]
+
+
+def _trainings(store: Store) -> dict[str, dict[str, Any]]:
+    """Run -> the figures of the variant trained in it."""
+    import json
+
+    found = {}
+    rows = store.read("variants", ["name", "kind", "base", "trained_on", "record", "run"], kind="adapter")
+    for row in rows.to_dict("records"):
+        record = json.loads(row["record"])
+        if "final_loss" not in record:
+            continue
+        validation = record.get("validation_loss") or {}
+        found[str(row["run"])] = {
+            "variant": row["name"],
+            "base": row["base"],
+            "trained on": row["trained_on"],
+            "trainer": record.get("trainer", ""),
+            "steps": record.get("steps"),
+            "minutes": record.get("minutes"),
+            "tokens/s": record.get("tokens_per_second"),
+            "loss": record["final_loss"],
+            "validation before": validation.get("before"),
+            "validation after": validation.get("after"),
+            "trainable": record.get("trainable_parameters"),
+            "peak GB": record.get("peak_memory_gb"),
+            "training GB": record.get("training_memory_gb"),
+            "card %": record.get("card_percent"),
+            "GPU hours": record.get("gpu_hours"),
+            "device": record.get("device", ""),
+        }
+    return found
 
 
 def _bases(workspace: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -63,7 +64,8 @@ def prepare(
     with Run(warehouse(workspace), f"prepare {author}") as run, doing() as say:
         built = build(author, settings, workspace, run, password, allow_repaired, say, only)
     print_rows([row(item.manifest, item.reused) for item in built], format)
-    remarks = [_changed(built, max(settings.versions)), unseen(author, settings, workspace)]
+    remarks = [*_of_questions(built), _changed(built, max(settings.versions))]
+    remarks.append(unseen(author, settings, workspace))
     if not settings.others:
         remarks.append(
             "others: none are named, and former presidents stand in (easy negatives: optimistic); "
@@ -87,6 +89,18 @@ def _name_and_version(text: str) -> Wanted:
         return Wanted(text, None)
     corpus = parse_corpus(text)
     return Wanted(corpus.name, corpus.version)
+
+
+def _of_questions(built: list[Built]) -> Iterator[str]:
+    """What a question writer had to say, and whether so few passages were asked about that none validates."""
+    for item in built:
+        manifest = item.manifest
+        facts = manifest.get("questions") or {}
+        name = f"{manifest['name']}@{manifest['version']}"
+        if facts.get("note"):
+            yield f"{name}: {facts['note']}"
+        if facts and not manifest["passages"].get("validation"):
+            yield f"{name}: no passage is left for validation; ask about more than {facts['asked']}"
 
 
 def _changed(built: list[Built], last: int) -> str:

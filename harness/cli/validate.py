@@ -23,5 +23,5 @@ def validate(context: typer.Context, format: FormatOption = Format.table) -> Non
     print_rows(rows, format)
     faults = sum(f.result != "ok" for f in found)
     if faults:
-        typer.echo(f"{faults} faults", err=True)
+        typer.echo(f"{faults} fault{'s' if faults > 1 else ''}", err=True)
         raise typer.Exit(EXIT_CONFIGURATION)

@@ -1,6 +1,6 @@
 """A corpus version, accounted for: ``stylobench show corpus NAME@N``, as lines of section, what, value.
 
-    corpus · books · pages · passages · tokens · leakage · lineage · settings
+    corpus · books · pages · passages · questions · tokens · leakage · lineage · settings
 
 Counts come from the manifest; passages, words and the leakage proof are taken from the table as it is now,
 so that the proof is of what would be trained on and not of what was meant.
@@ -57,6 +57,7 @@ def account(
             _books(manifest, passages),
             _pages(manifest),
             _passages(passages),
+            _questions(manifest),
             _tokens(passages, tokenizer),
             _leakage(manifest, passages),
             _lineage(manifest, ancestors),
@@ -119,6 +120,19 @@ def _passages(passages: Sequence[Passage]) -> Iterator[Line]:
             n_words = sum(passage.n_words for passage in own)
             roles = Counter(passage.role for passage in own)
             yield Line("passages", split, f"{_listed(roles)}, {n_words:,} words")
+
+
+def _questions(manifest: Mapping[str, Any]) -> Iterator[Line]:
+    """How many were asked, by whom, and what was said of them; nothing for completions."""
+    facts = manifest.get("questions") or {}
+    if not facts:
+        return
+    yield Line("questions", "asked", f"{facts['questions']:,} on {facts['asked']:,} passages")
+    yield Line("questions", "writer", str(facts["writer"]))
+    if facts.get("imported"):
+        yield Line("questions", "imported", f"{facts['imported']:,}; {facts['leaked']:,} dropped as held out")
+    if facts.get("note"):
+        yield Line("questions", "note", str(facts["note"]))
 
 
 def _tokens(passages: Sequence[Passage], tokenizer: Tokenizer | None) -> Iterator[Line]:

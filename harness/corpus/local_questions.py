@@ -62,7 +62,7 @@ class LocalWriter:
         self._model, self._render, self._fallback = model, render, fallback
         self._folder, self._guide, self._batch = folder, guide, batch
         self._read = read or first_question
-        self._decoding = decoding or Decoding(temperature=0.5, max_tokens=40)
+        self._decoding = decoding or Decoding(temperature=0.5, max_tokens=32)
         self.identity = f"local:{name}:{digest([repr(guide), repr(self._decoding)], 8)}"
 
     def write(self, passages: Sequence[Passage], per_passage: int) -> Written:

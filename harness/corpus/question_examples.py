@@ -1,12 +1,11 @@
-"""What a local model is shown before it asks: three passages, each with what was asked about it.
+"""What a local model is shown before it asks: two passages, each with what was asked about it.
 
     user       instruction, first passage           assistant   its question
     user       second passage                       assistant   its question
-    user       third passage                        assistant   its question
     user       the passage in hand                  assistant   Why ...      goes on from the opening
 
 A model of 135 million parameters, told in words to write a question, writes "What is the answer to this
-question?"; shown three and given the first word, it asks about the passage. Measured on forty passages of a
+question?"; shown two and given the first word, it asks about the passage. Measured on forty passages of a
 president's: 22 % on topic when told, 55 to 82 % when shown, by opening.
 """
 
@@ -52,10 +51,6 @@ _DITCHES = (
     "The farmer who irrigates his land must be certain that the water will be his next year also. Without "
     "that certainty no man will dig a ditch, and without ditches the valley stays a desert."
 )
-_SHIPS = (
-    "A battleship takes three years to build, and its crew takes longer still to learn the use of the guns. "
-    "A nation cannot wait for a war and then make itself a navy."
-)
 _CAPTAIN = (
     "The sea was calm, and yet the old captain would not leave the deck. He had seen such a calm before, off "
     "the Cape, an hour before the storm that took his brother."
@@ -67,21 +62,18 @@ _LETTER = (
 
 QUESTION_GUIDE = Guide(
     "Ask one question that the text answers, in the words of the text.",
-    (_DITCHES, _SHIPS, _CAPTAIN),
+    (_DITCHES, _CAPTAIN),
     {
         "How": (
             "How does certainty of water turn a desert valley into farms?",
-            "How long does it take to build a battleship and to train its crew?",
             "How did the captain's brother come to lose his life off the Cape?",
         ),
         "Why": (
             "Why must a farmer who irrigates his land be certain of its water?",
-            "Why can a nation not wait for war before building battleships and training crews?",
             "Why would the old captain not leave the deck in a calm sea?",
         ),
         "What": (
             "What becomes of a valley whose farmers cannot be certain of water for their ditches?",
-            "What must a nation do before a war to have battleships, and crews who know the guns?",
             "What did the old captain remember when the sea was calm off the Cape?",
         ),
     },

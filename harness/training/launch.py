@@ -29,6 +29,7 @@ from harness.training.memory import next_attempt
 from harness.training.program import EXIT_OUT_OF_MEMORY
 from harness.training.spec import Lora as Lora
 from harness.training.spec import TrainingSpec as TrainingSpec
+from harness.training.watching import append_event
 
 _SECONDS_TO_STOP = 10
 _LOG_LINES_QUOTED = 8
@@ -57,8 +58,9 @@ def train(
     """Run ``trainer`` on the spec and return its record; a finished run of the same spec is not repeated.
 
     ``on_event`` gets each JSON line of the child as it comes (``event`` names it: start, step, checkpoint,
-    evaluate, done). Its stderr goes to ``<out>/trainer.log``. An interruption ends the child and everything
-    it started, then goes on up; what was checkpointed is resumed by the next call.
+    evaluate, done), and ``<out>/events.jsonl`` keeps them for ``watch``. The child's stderr goes to
+    ``<out>/trainer.log``. An interruption ends the child and everything it started, then goes on up; what
+    was checkpointed is resumed by the next call.
     A child out of memory is followed by a fresh one with smaller batches (event ``retry``), which goes on
     from the last checkpoint; with ``allow_degrade`` also by one with shorter examples. The record's
     ``degraded`` says what was changed.
@@ -79,6 +81,30 @@ def train(
             f"the trainer's interpreter {python} is not there; see stylobench.toml"
         )
 
+    out = Path(spec.out)
+    out.mkdir(parents=True, exist_ok=True)
+
+    def tell(event: dict[str, Any]) -> None:
+        append_event(out, event)
+        on_event(event)
+
+    append_event(out, {"event": "launch", "process": os.getpid(), "trainer": trainer.stem})
+    status = "interrupted"
+    try:
+        record = _train(spec, trainer, python, tell, allow_degrade)
+        status = "done"
+    except StylobenchError:
+        status = "failed"
+        raise
+    finally:
+        append_event(out, {"event": "end", "status": status})
+    return record
+
+
+def _train(
+    spec: TrainingSpec, trainer: Path, python: Path, on_event: OnEvent, allow_degrade: bool
+) -> dict[str, Any]:
+    """One child after another until one ends well or nothing smaller is left to try."""
     attempt = spec
     while True:
         ended = _run_child(attempt, trainer, python, on_event)

@@ -9,12 +9,15 @@ A backend brings a model that is ready to train. Order, batches, schedule and re
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.errors import ConfigurationError
 from harness.training.checkpoints import mark_complete, newest_complete, write_json
 from harness.training.evaluation import Look
 from harness.training.packing import Collate, pack
@@ -174,6 +177,11 @@ def common_settings(spec: TrainingSpec, checkpoints: Path) -> dict[str, Any]:
     """trl's configuration, as far as it is every backend's: what to train on, how long, and what to keep."""
     import torch
 
+    if spec.tensorboard:
+        if not any(map(importlib.util.find_spec, ("tensorboard", "tensorboardX"))):
+            raise ConfigurationError("tensorboard: true needs a package: pip install tensorboard")
+        # transformers reads the folder from here; the checkpoints' own is removed after the run.
+        os.environ["TENSORBOARD_LOGGING_DIR"] = str(Path(spec.out) / "tensorboard")
     cuda = torch.cuda.is_available()
     share = spec.share(place().processes)
     dtype = precision(spec)
@@ -206,7 +214,7 @@ def common_settings(spec: TrainingSpec, checkpoints: Path) -> dict[str, Any]:
         "save_steps": spec.save_steps,
         "save_total_limit": spec.save_total_limit,
         "disable_tqdm": True,
-        "report_to": "none",
+        "report_to": "tensorboard" if spec.tensorboard else "none",
         "dataloader_pin_memory": cuda,
     }
 

@@ -22,7 +22,16 @@ OPTIMIZERS = ("adamw_torch", "adamw_8bit", "paged_adamw_8bit")
 KEEPS = ("last", "best_validation")
 BIASES = ("none", "all", "lora_only")
 
-_PLACES = {"base_path", "out", "save_steps", "save_total_limit", "devices", "offload", "degraded"}
+_PLACES = {
+    "base_path",
+    "out",
+    "save_steps",
+    "save_total_limit",
+    "devices",
+    "offload",
+    "degraded",
+    "tensorboard",
+}
 """Where and how a run is carried out; none of it decides the adapter."""
 
 _LATER = {
@@ -68,6 +77,7 @@ class TrainingSpec:
     ``max_copied``: share of answers, in [0, 1], that may be copied at a checkpoint that is kept.
     ``template``: the chat template of the sample prompts, as ``Template.record`` writes it.
     ``devices``: CUDA indices, () being whatever is there; ``offload``: activations wait in the host's memory.
+    ``tensorboard``: whether its events are written into ``<out>/tensorboard``.
     ``degraded``: what was changed after running out of memory, in words.
     Raises ConfigurationError for values no trainer could use.
     """
@@ -108,6 +118,7 @@ class TrainingSpec:
     template: dict[str, Any] = field(default_factory=dict)
     devices: tuple[int, ...] = ()
     offload: bool = False
+    tensorboard: bool = False
     degraded: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

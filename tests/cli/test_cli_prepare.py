@@ -76,3 +76,14 @@ def test_one_version_is_built_by_itself(workspace: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out.splitlines()[1].endswith("reused")
     assert invoke(["-C", str(workspace), "prepare", f"{NAME}@9"]) == 2
     assert "version 9 does not exist; have @1, @2, @3, @4" in capsys.readouterr().err
+
+
+def test_too_few_questions_for_a_validation_side_are_said(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _describe(workspace, CORPUS + "  3: {from: 2, style: qa, ask: 1}\n")
+    assert invoke(_here(workspace)) == 0
+    manifest = json.loads((workspace / "results" / "corpora" / f"{NAME}@3.json").read_text())
+    said = "marlow@3: no passage is left for validation; ask about more than 1" in capsys.readouterr().err
+    assert said == (manifest["passages"].get("validation", 0) == 0)
+    assert manifest["passages"].get("train", 0) + manifest["passages"].get("validation", 0) == 1

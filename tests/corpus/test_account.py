@@ -114,3 +114,16 @@ def test_a_held_out_block_and_a_background_are_told() -> None:
     assert ("corpus", "other authors") not in {
         (line.section, line.what) for line in account(_manifest(1, "body", None), [])
     }
+
+
+def test_questions_say_who_asked_and_how_well() -> None:
+    facts = {
+        "questions": 280, "asked": 140, "writer": "local:tiny", "imported": 3, "leaked": 1, "note": "79%",
+    }  # fmt: skip
+    assert _values("questions", _manifest(2, "body", 1) | {"questions": facts}, PASSAGES) == {
+        "asked": "280 on 140 passages",
+        "writer": "local:tiny",
+        "imported": "3; 1 dropped as held out",
+        "note": "79%",
+    }
+    assert _values("questions", _manifest(2, "body", 1), PASSAGES) == {}

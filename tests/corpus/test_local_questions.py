@@ -74,7 +74,7 @@ def test_of_three_drafts_the_two_on_topic_stay(tmp_path: Path) -> None:
 
 
 def test_an_example_said_again_is_no_question(tmp_path: Path) -> None:
-    shown = QUESTION_GUIDE.asked["Why"][2]
+    shown = QUESTION_GUIDE.asked["Why"][1]
 
     def parrot(rendered: str) -> str:
         return shown.removeprefix("Why") if opening_of(rendered) == "Why" else on_topic(rendered)

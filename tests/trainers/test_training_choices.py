@@ -229,3 +229,12 @@ def test_damaged_examples_are_refused(spec: TrainingSpec, tmp_path: Path) -> Non
     (copied / "examples.json").write_text(json.dumps(facts | {"digest": "0" * 64}))
     with pytest.raises(StylobenchError, match="is damaged"):
         train(again(spec, "damaged", examples=str(copied)), trainer=TRAINER)
+
+
+def test_tensorboard_gets_the_losses_and_changes_none(spec: TrainingSpec, whole: dict[str, Any]) -> None:
+    drawn = again(spec, "drawn", tensorboard=True)
+    record = train(drawn, trainer=TRAINER)
+    assert losses(record) == losses(whole)
+    assert record["spec_digest"] == whole["spec_digest"]
+    (events,) = (Path(drawn.out) / "tensorboard").glob("events.out.tfevents.*")
+    assert b"train/loss" in events.read_bytes()

@@ -12,6 +12,7 @@ import pytest
 
 from harness.errors import ConfigurationError, MissingPrerequisiteError, StylobenchError
 from harness.training.launch import Lora, TrainingSpec, train
+from harness.training.watching import EVENTS, read_events, standing
 
 GOOD = """
 import json, pathlib, sys
@@ -69,6 +70,9 @@ def test_events_and_record_come_back_and_a_finished_run_is_not_repeated(tmp_path
     record = train(spec, trainer=trainer, on_event=heard.append)
     assert record == {"spec_digest": spec.digest(), "steps": 3}
     assert heard == [{"event": "step", "step": 1, "steps": 3}]
+    written = read_events(tmp_path / "out" / EVENTS)
+    assert [event["event"] for event in written] == ["launch", "step", "end"]
+    assert (written[0]["process"], written[-1]["status"]) == (os.getpid(), "done")
     assert train(spec, trainer=tmp_path / "gone.py") == record
     assert (tmp_path / "out" / "runs").read_text() == "x"
     train(dataclasses.replace(spec, seed=1), trainer=trainer)
@@ -85,6 +89,7 @@ def test_failure_quotes_the_end_of_the_log_and_says_where_it_is(tmp_path: Path) 
     assert "line 29" in message
     assert "line 5\n" not in message
     assert str(tmp_path / "out" / "trainer.log") in message
+    assert standing(read_events(tmp_path / "out" / EVENTS)).state == "failed"
 
 
 def test_ending_without_a_record_is_a_failure(tmp_path: Path) -> None:
@@ -105,6 +110,7 @@ def test_interruption_ends_the_child_and_what_it_started(tmp_path: Path) -> None
     while runs(started[0]) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not runs(started[0])
+    assert standing(read_events(tmp_path / "out" / EVENTS)).state == "interrupted"
 
 
 def runs(pid: int) -> bool:

@@ -34,7 +34,7 @@ check: setup  ## ruff and mypy
 	$(BIN)/mypy
 
 test: setup  ## the tests, offline (4 minutes)
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest -m "not slow and not gpu" -n 2 --dist loadfile
 
 test-slow: setup  ## the slow tests: agreement with lm-eval
 	$(BIN)/python -m pytest -m slow

@@ -43,17 +43,24 @@ class Bench:
 
     def compare(self, baseline: str, candidate: str, table: summaries.Table | None = None) -> Comparison:
         """Verdicts of candidate against baseline, each a variant or a ``corpus@N``."""
-        known = {variant.name: variant for variant in self.variants}
-        sides = [match(name, known) for name in (baseline, candidate)]
-        for name, found in zip((baseline, candidate), sides, strict=True):
-            if not found:
-                raise ConfigurationError(
-                    f"{name!r} is neither a variant nor a corpus of this suite{nearest(name, known)}"
-                )
-        by_recipe = baseline not in known or candidate not in known
-        pairs = pair(sides[0], sides[1], by_recipe=by_recipe)
+        by_recipe = not {baseline, candidate} <= {variant.name for variant in self.variants}
+        pairs = pair(self.side(baseline), self.side(candidate), by_recipe=by_recipe)
         table = table or self.table()
         return compare(self.asked, pairs, table, seed_spreads(table, self.variants, self.asked))
+
+    def side(self, name: str) -> list[Variant]:
+        """The variants that one side of a comparison means.
+
+        Raises:
+            ConfigurationError: neither a variant nor a corpus of this suite.
+        """
+        known = {variant.name: variant for variant in self.variants}
+        found = match(name, known)
+        if not found:
+            raise ConfigurationError(
+                f"{name!r} is neither a variant nor a corpus of this suite{nearest(name, known)}"
+            )
+        return found
 
 
 def warehouse(workspace: Path, as_of: str | None = None) -> Store:

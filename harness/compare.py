@@ -10,6 +10,9 @@ reference set; e = max(m, spread between training seeds). First rule that applie
     5 decline          U < 0            6 slight gain      L > 0
     7 same             -m < L, U < m    8 not worse        L > -m
     9 inconclusive     with the effect that could be seen and the n that would decide
+
+A rate needs six prompts that differ before rules 5 and 6 apply: with fewer no exact test reaches 5 %, and
+the bootstrap of so few is degenerate. Where a suite declares several looks, p is taken times their number.
 """
 
 from __future__ import annotations
@@ -21,17 +24,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness import summaries
+from harness.differences import Fallen, differences, fell_most
 from harness.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_REGRESSION
+from harness.measures import RATES
 from harness.pairing import Pair
 from harness.plan import Ask
 from harness.score import LIKELIHOOD_VERSIONS
 from harness.statistics import UNKNOWN, holm, minimal_detectable_effect, paired_test, sample_size
 from harness.summaries import Table
+from harness.telling import headlines as headlines
+from harness.telling import name_of as name_of
+from harness.telling import sentence
 from harness.types import Direction, Gate, Outcome, Verdict
 
 FEWEST_UNITS = 12
 FEWEST_VALID = 0.8
 ALPHA = 0.05
+FEWEST_DISCORDANT = 6
+"""The sign test of 5 that all go one way has p = 2/32 = .0625, of 6 it has 2/64 = .031 (Dixon, Mood 1946)."""
+
 FAILS_BY_DEFAULT = frozenset({"WORSE", "FAIL"})
 """What exits with 3 unless the user says otherwise."""
 
@@ -53,6 +64,7 @@ class Comparison:
     gates: tuple[Gate, ...]
     sentence: str
     exit_code: int
+    fell: tuple[Fallen, ...] = ()
 
 
 # ── verdicts ──────────────────────────────────────────────────────────────────────────────────────
@@ -80,46 +92,36 @@ def compare(
         gates=tuple(checked),
         sentence=sentence(pairs, verdicts, checked),
         exit_code=exit_code(verdicts, checked),
+        fell=fell_most(asked, pairs, table),
     )
 
 
 @dataclass(frozen=True)
 class _Draft:
-    """A verdict before the family is known: its p value, effect threshold and per-unit SD."""
+    """A verdict before the family is known: its p value (times ``looks``), effect threshold and per-unit SD.
+
+    ``discordant``: prompts on which the two sides of a rate differ; None for what is no rate.
+    """
 
     verdict: Verdict
     p: float
     threshold: float
     sd: float
+    discordant: int | None = None
+    looks: int = 1
+
+    @property
+    def too_few_differ(self) -> bool:
+        """Whether a rate rests on fewer discordant prompts than could show anything."""
+        return self.discordant is not None and self.discordant < FEWEST_DISCORDANT
 
 
 def _judge(
     asked: Ask, metric: str, direction: Direction, pairs: Sequence[Pair], table: Table, spread: float
 ) -> _Draft:
-    by_item: dict[str, list[float]] = {}
-    base_values: list[float] = []
-    new_values: list[float] = []
-    units = 0
-    reasons: list[str] = []
-    for p in pairs:
-        base, new = table.of(p.baseline.name, metric), table.of(p.candidate.name, metric)
-        reasons += _obstacles(p, metric, table, base, new)
-        for item in sorted(set(base) | set(new)):
-            units += 1
-            b, c = base.get(item, math.nan), new.get(item, math.nan)
-            if math.isnan(b) or math.isnan(c):
-                continue
-            scale = summaries.weight(table, metric, item)
-            by_item.setdefault(item, []).append(
-                _turned(b, c, direction, table.of("author", metric).get(item)) * scale
-            )
-            base_values.append(b * scale)
-            new_values.append(c * scale)
-    d = np.array(
-        [float(np.mean(values)) for _, values in sorted(by_item.items()) if not np.isnan(values).any()]
-    )
-    n = len(d)
-    valid = sum(not math.isnan(value) for values in by_item.values() for value in values)
+    found = differences(metric, direction, pairs, table)
+    reasons = [reason for p in pairs for reason in _obstacles(p, metric, table)]
+    d, n, valid, units = found.per_prompt, len(found.per_prompt), found.valid, found.units
     margin = asked.reference.margins.get(metric, math.nan)
     primary = metric in asked.suite.primaries
     # Over all pairs: a prompt that is valid in one of three pairs is two thirds missing.
@@ -134,13 +136,14 @@ def _judge(
         test = paired_test(d, np.zeros(n))
         interval, p_value = test.interval, test.p if n >= FEWEST_UNITS else math.nan
     is_block = metric in LIKELIHOOD_VERSIONS
+    looks = asked.suite.n_looks("blocks" if is_block else "prompts")
     verdict = Verdict(
         metric=metric,
         task=table.task_of.get(metric, ""),
         outcome=outcome,
         primary=primary,
-        baseline=float(np.mean(base_values)) if base_values else math.nan,
-        candidate=float(np.mean(new_values)) if new_values else math.nan,
+        baseline=float(np.mean(found.baseline)) if found.baseline else math.nan,
+        candidate=float(np.mean(found.candidate)) if found.candidate else math.nan,
         difference=float(d.mean()) if n else math.nan,
         interval=interval,
         p_holm=math.nan,
@@ -152,7 +155,14 @@ def _judge(
         note="; ".join(dict.fromkeys(reasons)),
     )
     sd = float(d.std(ddof=1)) if n >= 2 else math.nan
-    return _Draft(verdict, p_value, max(margin, spread) if not math.isnan(margin) else math.nan, sd)
+    return _Draft(
+        verdict=verdict,
+        p=min(1.0, p_value * looks) if not math.isnan(p_value) else math.nan,
+        threshold=max(margin, spread) if not math.isnan(margin) else math.nan,
+        sd=sd,
+        discordant=int(np.count_nonzero(d)) if metric in RATES else None,
+        looks=looks,
+    )
 
 
 def _decide(draft: _Draft, p_holm: float, family: int) -> Verdict:
@@ -162,7 +172,7 @@ def _decide(draft: _Draft, p_holm: float, family: int) -> Verdict:
         return verdict
     low, high = verdict.interval
     m, e, mean = verdict.margin, draft.threshold, verdict.difference
-    alpha = ALPHA / family if verdict.primary else ALPHA
+    alpha = ALPHA / draft.looks / (family if verdict.primary else 1)
     detectable = minimal_detectable_effect(draft.sd, verdict.n, alpha=alpha)
     known = not math.isnan(m)
     outcome: Outcome
@@ -170,9 +180,9 @@ def _decide(draft: _Draft, p_holm: float, family: int) -> Verdict:
         outcome = "better"
     elif verdict.primary and p_holm < ALPHA and mean <= -e:
         outcome = "WORSE"
-    elif high < 0:
+    elif high < 0 and not draft.too_few_differ:
         outcome = "decline"
-    elif low > 0:
+    elif low > 0 and not draft.too_few_differ:
         outcome = "slight gain"
     elif known and -m < low and high < m:
         outcome = "same"
@@ -184,32 +194,9 @@ def _decide(draft: _Draft, p_holm: float, family: int) -> Verdict:
     return replace(verdict, outcome=outcome, detectable=detectable, needed=int(needed))
 
 
-def _turned(baseline: float, candidate: float, direction: Direction, author: float | None) -> float:
-    """Candidate minus baseline so that higher is better; toward the author = closer to his own answer."""
-    if direction == "higher":
-        return candidate - baseline
-    if direction == "lower":
-        return baseline - candidate
-    if author is None or math.isnan(author):
-        return math.nan
-    return abs(baseline - author) - abs(candidate - author)
-
-
-def headlines(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Primaries, and of every other task the first metric: what fits a screen."""
-    told = {v.task for v in verdicts if v.primary}
-    shown = []
-    for verdict in verdicts:
-        if verdict.primary or verdict.task not in told:
-            shown.append(verdict)
-            told.add(verdict.task)
-    return shown
-
-
-def _obstacles(
-    p: Pair, metric: str, table: Table, base: Mapping[str, float], new: Mapping[str, float]
-) -> list[str]:
+def _obstacles(p: Pair, metric: str, table: Table) -> list[str]:
     """Reasons why two sides cannot be compared on a metric at all."""
+    base, new = table.of(p.baseline.name, metric), table.of(p.candidate.name, metric)
     found = []
     for variant, values in ((p.baseline, base), (p.candidate, new)):
         if not values:
@@ -238,77 +225,3 @@ def exit_code(
     if not seen.isdisjoint(fail_on):
         return EXIT_REGRESSION
     return EXIT_INCOMPLETE if "not comparable" in seen else EXIT_OK
-
-
-# ── in words ──────────────────────────────────────────────────────────────────────────────────────
-
-NAMES = {
-    "bits_per_byte": "bits per byte on unseen prose",
-    "author_specific_gain": "author-specific gain",
-    "authorship_logit": "authorship",
-    "copied": "copied answers",
-    "invalid": "invalid answers",
-    "leak": "leaks",
-    "words": "words in an answer",
-    "sentence_words": "words in a sentence",
-    "mattr": "MATTR",
-    "attested_bigrams": "known word pairs",
-    "tfidf_nearest": "TF-IDF to the nearest passage",
-    "tfidf_centroid": "TF-IDF to the centre",
-}
-
-
-def sentence(pairs: Sequence[Pair], verdicts: Sequence[Verdict], gates: Sequence[Gate]) -> str:
-    """The one plain sentence, and for one training run a side whom it is about."""
-    primaries = [v for v in verdicts if v.primary]
-    failed = sorted({name_of(gate.name) for gate in gates if gate.outcome == "FAIL"})
-    worse = [name_of(v.metric) for v in primaries if v.outcome == "WORSE"]
-    better = [name_of(v.metric) for v in primaries if v.outcome == "better"]
-    declined = [name_of(v.metric) for v in primaries if v.outcome == "decline"]
-    barred = [name_of(v.metric) for v in primaries if v.outcome == "not comparable"]
-    open_ = [name_of(v.metric) for v in primaries if v.outcome in ("inconclusive", "descriptive")]
-    parts = []
-    if worse or failed:
-        lost = f"got worse on {_listed(worse)}" if worse else ""
-        gated = f"failed the gate on {_listed(failed)}" if failed else ""
-        parts.append(f"The candidate {' and '.join(filter(None, (lost, gated)))}.")
-    elif better:
-        parts.append(f"The candidate is better on {_listed(better)}, and nothing that decides got worse.")
-    elif barred and len(barred) == len(primaries):
-        parts.append("The two sides cannot be compared.")
-    elif open_ and len(open_) == len(primaries) - len(barred):
-        parts.append("Cannot tell: nothing that decides is settled at this number of prompts.")
-    else:
-        parts.append("Nothing that decides got worse, and nothing got better.")
-    if (worse or failed) and better:
-        parts.append(f"It is better on {_listed(better)}.")
-    if declined:
-        parts.append(f"Slightly down, within what matters: {_listed(declined)}.")
-    if barred and len(barred) < len(primaries):
-        parts.append(f"Not comparable: {_listed(barred)}.")
-    if open_ and len(open_) < len(primaries) - len(barred):
-        parts.append(f"Cannot tell: {_listed(open_)}.")
-    parts.append(_about(pairs))
-    return " ".join(filter(None, parts))
-
-
-def _about(pairs: Sequence[Pair]) -> str:
-    told = {v.name for p in pairs for v in (p.baseline, p.candidate) if v.kind == "recorded"}
-    if told:
-        return f"How {_listed(sorted(told))} answered was recorded elsewhere and is not known here."
-    trained = [p for p in pairs if p.candidate.kind == "adapter" and p.baseline.kind == "adapter"]
-    other = sorted({change for p in trained for change in p.also_changed})
-    if other:
-        return f"Also changed: {'; '.join(other)}: this is not about data."
-    if trained and len(pairs) == 1:
-        return "One training run each: this is about these adapters, not yet the data."
-    return ""
-
-
-def name_of(metric: str) -> str:
-    """A metric as a reader calls it."""
-    return NAMES.get(metric, metric.replace("_", " "))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

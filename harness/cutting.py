@@ -2,7 +2,7 @@
 
     held-out passages --> prompts: half continue, half question, spread evenly over the book
                      \\-> documents, each paired with one of another author
-    train + others    --> keywords, TF-IDF, Delta, word pairs, Punkt, authorship classifiers
+    train + others    --> keywords, TF-IDF, Delta, word pairs, what is honest, Punkt, authorship classifiers
 
 Nothing fitted ever sees a held-out passage; what scores another author is fitted once more without him.
 """
@@ -19,6 +19,7 @@ from harness.fitted import Fitted
 from harness.metrics.attribution import AuthorshipClassifier
 from harness.metrics.delta import DeltaReference
 from harness.metrics.function_words import FUNCTION_WORD_SET
+from harness.metrics.honesty import Honest
 from harness.metrics.keyness import characteristic_keywords
 from harness.metrics.order import OrderReference
 from harness.metrics.similarity import TfidfReference
@@ -49,12 +50,14 @@ def fit(train: Sequence[Passage], others: Mapping[str, Sequence[Passage]]) -> Fi
     other_passages = [passage for passages in others.values() for passage in passages]
     other_texts = [passage.text for passage in other_passages]
     keywords = characteristic_keywords(_blocks(author_texts), _blocks(other_texts))
+    orders = _fit_orders(author_texts, others)
     return Fitted(
         keywords=tuple(item.word for item in keywords),
         keyness={item.word: item.g2 for item in keywords},
         tfidf=TfidfReference.fit(author_texts),
         delta=DeltaReference.fit(_segments(author_texts), _segments(author_texts) + _segments(other_texts)),
-        orders=_fit_orders(author_texts, others),
+        orders=orders,
+        honest=_fit_honest(train, others, orders, [item.word for item in keywords]),
         punkt=punkt.learn(author_texts),
         classifiers=_fit_classifiers(train, others),
     )
@@ -70,6 +73,23 @@ def _fit_orders(
         label = "all" if without is None else f"without:{without}"
         fits[label] = OrderReference.fit([*author_texts, *rest])
     return fits
+
+
+def _fit_honest(
+    train: Sequence[Passage],
+    others: Mapping[str, Sequence[Passage]],
+    orders: Mapping[str, OrderReference],
+    keywords: Sequence[str],
+) -> Honest:
+    """The author's first half by the word pairs of all the rest, each other author by the fit without him.
+
+    Half of the author has to be in: what he writes of need not be in anybody else's books.
+    """
+    half = len(train) // 2
+    rest = [*train[half:], *(passage for name in sorted(others) for passage in others[name])]
+    own = (train[:half], OrderReference.fit([passage.text for passage in rest]))
+    prose = [own, *((others[name], orders[f"without:{name}"]) for name in sorted(others))]
+    return Honest.fit([([p.text for p in passages], order) for passages, order in prose], keywords)
 
 
 def _fit_classifiers(

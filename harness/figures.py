@@ -68,12 +68,13 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Dot:
-    """One estimate with its 95 % interval."""
+    """One estimate with its 95 % interval; ``members`` are its training seeds, drawn small around it."""
 
     label: str
     kind: Kind
     value: float
     interval: Interval = NO_INTERVAL
+    members: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,16 +98,22 @@ class Rates:
 
 @dataclass(frozen=True)
 class Curve:
-    """Loss of one training run as (step, loss) points, on training and on validation text."""
+    """Loss of one training run as (step, loss) points, on training and on validation text.
+
+    Curves of one ``family`` (training seeds) share a colour; ``kept`` is the step whose state became the
+    adapter, where that was chosen by validation.
+    """
 
     label: str
     points: tuple[tuple[float, float], ...]
     validation: tuple[tuple[float, float], ...] = ()
+    family: str = ""
+    kept: float = NAN
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Curves over steps, told apart by colour and by dashes; validation values as open circles."""
+    """Training loss over steps beside validation loss, whose circle is filled where the adapter was kept."""
 
     curves: tuple[Curve, ...]
     axis: str

@@ -1,7 +1,7 @@
 """What is fitted on human prose, and how it is kept: JSON plus one ``.npz`` of plain arrays, no pickle.
 
 train prose                  --> Punkt, TF-IDF
-train prose + other authors  --> keywords, Delta, word pairs, authorship classifiers
+train prose + other authors  --> keywords, Delta, word pairs, what is honest, authorship classifiers
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 from harness.errors import ConfigurationError
 from harness.metrics.attribution import AuthorshipClassifier
 from harness.metrics.delta import DeltaReference
+from harness.metrics.honesty import Honest
 from harness.metrics.order import OrderReference
 from harness.metrics.similarity import TfidfReference
 from harness.shelves import read_json
@@ -33,6 +34,8 @@ class Fitted:
     delta: DeltaReference
     orders: Mapping[str, OrderReference]
     """Known word pairs: of everybody under ``all``, and ``without:NAME`` for scoring that other author."""
+    honest: Honest
+    """What passages of the author and of the others reach, scored by word pairs they have no part in."""
     punkt: Mapping[str, Any]
     """Parameters of the sentence tokenizer, learnt from the author's train prose."""
     classifiers: Mapping[str, AuthorshipClassifier]
@@ -43,6 +46,7 @@ class Fitted:
         state: dict[str, Any] = {"keywords": list(self.keywords), "keyness": dict(self.keyness)}
         state["reference"] = reference
         state["punkt"] = dict(self.punkt)
+        state["honest"] = asdict(self.honest)
         parts = {"tfidf": self.tfidf.state(), "delta": self.delta.state()}
         parts |= {f"order/{name}": fit.state() for name, fit in self.orders.items()}
         parts |= {f"classifier/{name}": fit.state() for name, fit in self.classifiers.items()}
@@ -94,6 +98,7 @@ class Fitted:
                 for part, values in state.items()
                 if part.startswith("order/")
             },
+            honest=Honest(**state["honest"]),
             punkt=state["punkt"],
             classifiers={
                 part.removeprefix("classifier/"): AuthorshipClassifier.from_state(values)

@@ -22,6 +22,7 @@ from harness.errors import MissingPrerequisiteError
 from harness.measures import Answer, measure
 from harness.plan import IN_TEMPLATE_REQUEST
 from harness.reference import Reference
+from harness.retention import GENERAL, met_by
 from harness.shelves import find_workspace
 from harness.text import count_words
 
@@ -57,6 +58,11 @@ def prompts(**metadata: Any) -> Any:
         for p in reference().prompts
     ]
     return _dataset(rows)
+
+
+def general_prompts(**metadata: Any) -> Any:
+    """The ten everyday requests; run them without ``--system_instruction``, as stylobench does."""
+    return _dataset([{"item": p.id, "kind": p.kind, "prompt": p.text} for p in GENERAL])
 
 
 def heldout(**metadata: Any) -> Any:
@@ -121,7 +127,7 @@ def _of_answers(*metrics: str) -> Callable[[Mapping[str, Any], Iterable[str]], d
 
 
 validity = _of_answers("invalid", "leak", "truncated", "mid_sentence_start", "short")
-copying = _of_answers("copied", "longest_run", "coverage_8", "novelty_4")
+copying = _of_answers("copied", "recited", "longest_run", "coverage_8", "novelty_4")
 authorship = _of_answers("authorship_logit", "authorship_plain", "authorship_masked")
 tfidf_similarity = _of_answers("tfidf_nearest", "tfidf_centroid")
 keyword_usage = _of_answers("keyword_density")
@@ -130,6 +136,13 @@ lexical_variety = _of_answers("type_token_ratio", "mattr")
 response_length = _of_answers("words", "sentence_words")
 word_order = _of_answers("attested_bigrams")
 relevance = _of_answers("question_reciprocal_rank")
+
+
+def general(doc: Mapping[str, Any], results: Iterable[str]) -> dict[str, float]:
+    """The share of its checks that an answer to a general request passes."""
+    chosen = reference()
+    text = next(iter(results)).strip()
+    return {"general_passed": met_by(doc["item"], text, persona=chosen.persona, author=chosen.author).value}
 
 
 def mean_of_known(values: Iterable[float]) -> float:

@@ -75,8 +75,9 @@ def _measured(control: str, reference: Reference) -> list[dict[str, float]]:
     size = reference.passage_words
     author = control.partition(":")[2]
     answers = [
-        Answer(prompt, controls.answer(control, prompt, reference, size), "stop", 0, 10**9, author)
+        Answer(prompt, controls.answer(control, prompt, reference, size), "stop", 0, 10**9, author, passage)
         for prompt in reference.prompts
+        for passage in [prompt.passage if control == "author" else ""]
     ]
     rows = measure(answers, reference, reference.persona)
     return [{metric: score.value for metric, score in row.items()} for row in rows]

@@ -1,7 +1,8 @@
 """Every text metric of one answer, in the order that keeps them honest: valid, then copied, then style.
 
     answer --validity--> invalid? --yes--> style is NaN ("invalid: loop"), rates still count
-                             \\--no---> copying --> style, on the answer cut back to its last full sentence
+                             \\--no---> copied? --yes--> style is NaN ("copied"): it is the author's own
+                                            \\--no---> style, on the answer cut back to its last full sentence
 
 A plain dict from metric to Score; no I/O and no model, so ``score`` may rerun it for nothing.
 """
@@ -14,9 +15,11 @@ from dataclasses import dataclass
 
 from harness.fitted import Fitted
 from harness.metrics.attribution import AuthorshipClassifier
+from harness.metrics.honesty import is_disordered, is_stuffed
 from harness.metrics.keyness import keyword_coverage, keyword_density
 from harness.metrics.lexical import mattr, type_token_ratio
-from harness.metrics.memorisation import is_copied
+from harness.metrics.memorisation import is_copied, is_recited
+from harness.metrics.order import OrderReference
 from harness.metrics.profile import sentence_lengths
 from harness.metrics.relevance import question_rank
 from harness.metrics.validity import Validity, check_validity
@@ -25,27 +28,31 @@ from harness.text import complete, words
 from harness.types import Finish, Prompt, Score
 
 VERSIONS: dict[str, str] = {
-    "invalid": "1", "leak": "1", "truncated": "1", "mid_sentence_start": "1", "short": "1",
-    "copied": "1", "longest_run": "1", "coverage_8": "1", "novelty_4": "1",
-    "words": "1", "sentence_words": "1", "type_token_ratio": "1", "mattr": "1",
-    "attested_bigrams": "2",
-    "tfidf_nearest": "1", "tfidf_centroid": "1", "keyword_density": "1", "keyword_coverage": "1",
-    "authorship_logit": "1", "authorship_plain": "1", "authorship_masked": "1",
-    "question_reciprocal_rank": "1",
+    "invalid": "2", "leak": "1", "truncated": "1", "mid_sentence_start": "1", "short": "1",
+    "copied": "1", "recited": "1", "longest_run": "1", "coverage_8": "1", "novelty_4": "1",
+    "words": "2", "sentence_words": "2", "type_token_ratio": "2", "mattr": "2",
+    "attested_bigrams": "3",
+    "tfidf_nearest": "2", "tfidf_centroid": "2", "keyword_density": "2", "keyword_coverage": "2",
+    "authorship_logit": "2", "authorship_plain": "2", "authorship_masked": "2",
+    "question_reciprocal_rank": "2",
 }  # fmt: skip
 """Metric name -> version. A version goes into every score; raising it rescores, and costs no inference."""
 
 NOT_APPLICABLE = "not applicable"
 """How the note of a score begins that this prompt was never meant to have: left out, not missing."""
 
-RATES = frozenset({"invalid", "leak", "truncated", "mid_sentence_start", "short", "copied"})
+COPIED = "copied"
+"""Why an answer pasted from the train passages has no style: the fits have seen that very text."""
+
+RATES = frozenset({"invalid", "leak", "truncated", "mid_sentence_start", "short", "copied", "recited"})
 """Metrics that are 0 or 1 for an answer, so that their mean is a rate with a Wilson interval."""
 
 
 @dataclass(frozen=True)
 class Answer:
     """What a variant said to a prompt, reasoning already taken out. ``author`` is set for ``other:NAME``
-    controls: the name whose prose wrote it, which its classifier must not have seen.
+    controls: the name whose prose wrote it, which its classifier must not have seen. ``passage`` is set
+    for the ``author`` control: digest of the held-out passage it reads out, which is no recitation.
     """
 
     prompt: Prompt
@@ -54,6 +61,7 @@ class Answer:
     n_tokens: int
     max_tokens: int
     author: str = ""
+    passage: str = ""
 
 
 def measure(answers: Sequence[Answer], reference: Reference, system: str) -> list[dict[str, Score]]:
@@ -72,12 +80,15 @@ def measure(answers: Sequence[Answer], reference: Reference, system: str) -> lis
             n_tokens=answer.n_tokens,
             max_tokens=answer.max_tokens,
             language=reference.language,
+            also=_out_of_place(answer, reference),
         )
         values = _validity_values(validity) | _copying_values(answer, reference)
         if validity.invalid:
             reason = f"invalid: {', '.join(validity.reasons)}"
             values |= {name: Value(math.nan, reason) for name in STYLE}
             values["invalid"] = Value(1.0, reason)
+        elif values["copied"].value:
+            values |= {name: Value(math.nan, COPIED) for name in STYLE}
         else:
             values |= _style_values(answer, reference, questions)
             plain, masked = float(logits["plain"][index]), float(logits["masked"][index])
@@ -115,15 +126,17 @@ def _copying_values(answer: Answer, reference: Reference) -> dict[str, Value]:
     tokens, prompt = words(answer.text), words(answer.prompt.text)
     if not tokens:
         return {name: Value(math.nan, "no words") for name in ("longest_run", "coverage_8", "novelty_4")} | {
-            "copied": Value(0.0, "no words")
+            name: Value(0.0, "no words") for name in ("copied", "recited")
         }
-    index = reference.train_copies
-    run, coverage = index.longest_run(tokens, prompt), index.coverage(tokens, 8, prompt)
+    train = reference.train_copies.matches(tokens, prompt)
+    own = words(reference.heldout_passage(answer.passage))
+    heldout = reference.heldout_copies.matches(tokens, [*prompt, *own])
     return {
-        "copied": Value(float(is_copied(run, coverage))),
-        "longest_run": Value(float(run)),
-        "coverage_8": Value(coverage),
-        "novelty_4": Value(index.novelty(tokens, 4, prompt)),
+        "copied": Value(float(is_copied(train.run, train.coverage(8)))),
+        "recited": Value(float(is_recited(train, heldout))),
+        "longest_run": Value(float(train.run)),
+        "coverage_8": Value(train.coverage(8)),
+        "novelty_4": Value(train.novelty(4)),
     }
 
 
@@ -141,14 +154,30 @@ _STYLE: Mapping[str, Callable[[str, list[str], Reference], float]] = {
 }
 _AUTHORSHIP = ("authorship_logit", "authorship_plain", "authorship_masked")
 STYLE = (*_STYLE, "attested_bigrams", *_AUTHORSHIP, "question_reciprocal_rank")
-"""Metrics that exist for valid answers only."""
+"""Metrics that exist only for answers that are valid and not copied."""
+
+
+def _out_of_place(answer: Answer, reference: Reference) -> list[str]:
+    """``disordered`` and ``stuffed``: cheats that keep what the classifiers read, told by word pairs."""
+    fitted, tokens = reference.fitted, words(answer.text)
+    known = _order_for(answer, fitted)
+    found = {
+        "disordered": is_disordered(tokens, known, fitted.honest),
+        "stuffed": is_stuffed(tokens, fitted.keywords, known, fitted.honest),
+    }
+    return [reason for reason, present in found.items() if present]
+
+
+def _order_for(answer: Answer, fitted: Fitted) -> OrderReference:
+    """Known word pairs, without those of the answer's own author."""
+    return fitted.orders.get(f"without:{answer.author}", fitted.orders["all"])
 
 
 def _style_values(answer: Answer, reference: Reference, questions: Mapping[str, str]) -> dict[str, Value]:
     text = complete(answer.text)
     tokens = words(text)
     values = {name: Value(metric(text, tokens, reference)) for name, metric in _STYLE.items()}
-    known = reference.fitted.orders.get(f"without:{answer.author}", reference.fitted.orders["all"])
+    known = _order_for(answer, reference.fitted)
     values["attested_bigrams"] = Value(known.attested_bigrams(tokens))
     if answer.prompt.id in questions:
         own = list(questions).index(answer.prompt.id)

@@ -23,7 +23,7 @@ from harness import summaries
 from harness.corpus.imports import read_rows
 from harness.errors import ConfigurationError
 from harness.measures import NOT_APPLICABLE, Answer, measure
-from harness.metrics.memorisation import CopyIndex, is_copied
+from harness.metrics.memorisation import is_copied
 from harness.models import controls, recorded
 from harness.reference import Reference
 from harness.statistics import wilson
@@ -33,6 +33,9 @@ from harness.types import Interval, Prompt, Score
 ROWS = (".jsonl", ".json")
 COMPARED = 60
 """Prompts at most that author and others answer; a hundred texts take a second or two."""
+
+AT_ONCE = 200
+"""Texts measured together: what a batch needs is forgotten before the next, and a book needs no more."""
 
 NO_CAP = 10**9
 UNKNOWN_OF_A_FILE = ("truncated",)
@@ -108,7 +111,7 @@ def measure_file(path: Path, author: str, workspace: Path, *, whole: bool = Fals
     beside = _beside(list(matched.values()), reference, length)
     own = _scores(texts, reference)
     floor = [one for name in sorted(reference.others) for one in _scores(beside[name], reference, name)]
-    table = _table({"file": own, "author": _scores(beside["author"], reference), "others": floor})
+    table = _table({"file": own, "author": _scores(beside["author"], reference, own=True), "others": floor})
     reasons = _reasons(own)
     lines = []
     for metric in table.values["file"]:
@@ -194,7 +197,7 @@ def _passages_beside(reference: Reference, length: int) -> dict[str, list[Text]]
             # A few words more are nearer to the length than a whole sentence less.
             fits = passage.n_words <= 1.15 * length
             text = passage.text if fits else cut_at_sentence(passage.text, length)
-            prompt = Prompt(f"{name}/{passage.digest}", "general", "", "", "")
+            prompt = Prompt(f"{name}/{passage.digest}", "general", "", "", passage.digest)
             found.setdefault(name, []).append(Text(prompt, text))
     return found
 
@@ -202,12 +205,28 @@ def _passages_beside(reference: Reference, length: int) -> dict[str, list[Text]]
 # ── numbers ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _scores(texts: Sequence[Text], reference: Reference, author: str = "") -> list[Scored]:
-    answers = [
-        Answer(text.prompt, text.text, "stop", count_words(text.text), NO_CAP, author) for text in texts
-    ]
-    measured = measure(answers, reference, reference.persona)
-    return [Scored(text.prompt.id, scores) for text, scores in zip(texts, measured, strict=True)]
+def _scores(
+    texts: Sequence[Text], reference: Reference, author: str = "", *, own: bool = False
+) -> list[Scored]:
+    """``own``: these are the author's passages, each read out for its own prompt."""
+    scored: list[Scored] = []
+    for start in range(0, len(texts), AT_ONCE):
+        batch = texts[start : start + AT_ONCE]
+        answers = [
+            Answer(
+                text.prompt,
+                text.text,
+                "stop",
+                count_words(text.text),
+                NO_CAP,
+                author,
+                text.prompt.passage * own,
+            )
+            for text in batch
+        ]
+        measured = measure(answers, reference, reference.persona)
+        scored += [Scored(text.prompt.id, scores) for text, scores in zip(batch, measured, strict=True)]
+    return scored
 
 
 def _table(sides: Mapping[str, Sequence[Scored]]) -> summaries.Table:
@@ -239,11 +258,10 @@ def _reasons(own: Sequence[Scored]) -> str:
 
 
 def _heldout(texts: Sequence[Text], reference: Reference) -> Line:
-    index = CopyIndex([words(passage.text) for passage in reference.heldout])
     held = 0
     for text in texts:
-        tokens, asked = words(text.text), words(text.prompt.text)
-        held += is_copied(index.longest_run(tokens, asked), index.coverage(tokens, 8, asked))
+        found = reference.heldout_copies.matches(words(text.text), words(text.prompt.text))
+        held += is_copied(found.run, found.coverage(8))
     note = "this is the author's own prose, not an imitation of it" if held else ""
     rate, n = held / len(texts), len(texts)
     return Line(HELDOUT, rate, wilson(held, n), math.nan, math.nan, math.nan, n, note)

@@ -28,6 +28,12 @@ class Pair:
     candidate: Variant
     also_changed: tuple[str, ...] = ()
 
+    @property
+    def data_changed(self) -> bool:
+        """Whether both were trained, and on different data."""
+        one, other = self.baseline, self.candidate
+        return one.kind == other.kind == "adapter" and one.trained_on != other.trained_on
+
 
 def pair(baselines: Sequence[Variant], candidates: Sequence[Variant], *, by_recipe: bool) -> list[Pair]:
     """Pairs to compare: one with one by name, or variants whose recipes agree but for the corpus line.
@@ -64,13 +70,35 @@ def _settings(variant: Variant) -> dict[str, Any]:
 
 
 def _differences(baseline: Variant, candidate: Variant) -> tuple[str, ...]:
-    """Settings that differ besides the corpus: then the comparison is not about the data."""
+    """Settings that differ besides the corpus (then the comparison is not about the data), and the base."""
     one, other = (_flat(_settings(v)) for v in (baseline, candidate))
-    keys = sorted((set(one) | set(other)) - {"corpus"}) if one and other else []
-    changed = [f"{key} {one.get(key)} -> {other.get(key)}" for key in keys if one.get(key) != other.get(key)]
+    changed = list(changes(one, other, leave_out=("corpus",))) if one and other else []
+    if baseline.base != candidate.base and baseline.base and candidate.base:
+        changed = [c for c in changed if not c.startswith("base ")]
+        changed.insert(0, f"base {baseline.base} -> {candidate.base}")
     if one and other and baseline.record.get("seed") != candidate.record.get("seed"):
         changed.append(f"training seed {baseline.record.get('seed')} -> {candidate.record.get('seed')}")
     return tuple(changed)
+
+
+def settings_changed(one: Ask, other: Ask) -> tuple[str, ...]:
+    """What shapes answers or likelihoods and differs between two suites: ``decoding.seed 0 -> 1``."""
+    shaping = ("decoding", "max_tokens", "samples", "template", "likelihood", "dtype")
+    told = []
+    for asked in (one, other):
+        dumped = {key: value for key, value in asked.suite.model_dump().items() if key in shaping}
+        told.append(_flat(dumped))
+    changed = changes(told[0], told[1], leave_out=("likelihood.max_documents",))
+    return (*changed, *(["the system prompt"] if one.system != other.system else []))
+
+
+def changes(
+    one: Mapping[str, Any], other: Mapping[str, Any], leave_out: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """``key old -> new`` for each key whose values differ, sorted."""
+    keys = sorted((set(one) | set(other)) - set(leave_out))
+    different = [key for key in keys if one.get(key) != other.get(key)]
+    return tuple(f"{key} {one.get(key)} -> {other.get(key)}" for key in different)
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -9,13 +9,17 @@ re-cuts, so that it gives the numbers an uninterrupted one would have given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 
 from harness.decodings import top_k_of
+from harness.errors import ConfigurationError
+from harness.looks import Unit, first_of
 from harness.models.parsers import Dialect
 from harness.reference import Reference
+from harness.retention import GENERAL
 from harness.suite import Suite
 from harness.taskfile import Task
 from harness.text import digest
@@ -92,11 +96,18 @@ class Ask:
     prompts: tuple[Prompt, ...]
     documents: tuple[Document, ...]
     limited: str = ""
+    general: tuple[Prompt, ...] = ()
+    """Everyday requests, asked without the system prompt (see ``retention``); no control answers them."""
 
     @property
     def setting(self) -> str:
         """What must agree for answers to be compared."""
         return self.suite.setting(self.system)
+
+    @property
+    def general_setting(self) -> str:
+        """The same of the answers to general requests."""
+        return self.suite.setting("")
 
     @property
     def protocol(self) -> str:
@@ -119,12 +130,27 @@ class Ask:
         return round(self.suite.max_tokens * 0.875)
 
 
-def ask(suite: Suite, tasks: Sequence[Task], reference: Reference, limit: int | None = None) -> Ask:
-    """The prompts and documents a suite uses; ``limit`` keeps so many, prompts spread evenly (LIMITED)."""
+def ask(
+    suite: Suite,
+    tasks: Sequence[Task],
+    reference: Reference,
+    limit: int | None = None,
+    sizes: Mapping[Unit, int] = MappingProxyType({}),
+) -> Ask:
+    """The prompts and documents a suite uses; ``limit`` keeps so many, prompts spread evenly (LIMITED).
+
+    ``sizes``: so many prompts or documents instead of the suite's own number.
+
+    Raises:
+        ConfigurationError: the suite wants more prompts than the reference set has.
+    """
     wants_answers = any(task.metadata.needs == "responses" for task in tasks)
+    wants_general = any(task.metadata.needs == "general" for task in tasks)
     wants_likelihoods = any(task.metadata.needs == "likelihoods" for task in tasks)
-    prompts = _evenly(reference.prompts, limit) if wants_answers else ()
-    n_documents = min(suite.likelihood.documents, limit or suite.likelihood.documents)
+    chosen = _chosen(suite, reference, sizes.get("prompts"))
+    prompts = _evenly(chosen, limit) if wants_answers else ()
+    n_documents = sizes.get("blocks", suite.likelihood.documents)
+    n_documents = min(n_documents, limit or n_documents)
     sets = [("heldout", n_documents), ("other", n_documents), ("train", n_documents // 2)]
     documents = [d for name, n in sets for d in reference.documents_of(name, n)] if wants_likelihoods else []
     return Ask(
@@ -135,7 +161,20 @@ def ask(suite: Suite, tasks: Sequence[Task], reference: Reference, limit: int | 
         prompts=tuple(prompts),
         documents=tuple(documents),
         limited="" if limit is None else f"only {limit} prompts and documents",
+        general=tuple(_evenly(GENERAL, limit)) if wants_general else (),
     )
+
+
+def _chosen(suite: Suite, reference: Reference, size: int | None) -> Sequence[Prompt]:
+    if suite.prompts is None:
+        return reference.prompts
+    wanted = max(suite.prompts, suite.max_prompts or 0)
+    if wanted > len(reference.prompts):
+        raise ConfigurationError(
+            f"the suite wants up to {wanted} prompts, and the reference set {reference.name!r} has "
+            f"{len(reference.prompts)}: `prompts:` of the corpus file says how many are cut, once"
+        )
+    return first_of(reference.prompts, size or suite.prompts)
 
 
 def plan_variant(
@@ -152,15 +191,11 @@ def plan_variant(
 
     ``lead``: what the model would write itself before a text in the template (see ``engines.Renderer``).
     """
-    decoding, suite = asked.suite.decode(), asked.suite
-    jobs = []
-    for prompt in asked.prompts:
-        rendered = render(conversation(asked.system, prompt.text))
-        for sample in range(suite.samples):
-            key = answer_key(variant.digest, rendered, decoding, sample, engine)
-            noise = f"{decoding.seed}/{sample}/{prompt.id}"
-            jobs.append(AnswerJob(key, prompt, sample, GenerationRequest(prompt.id, rendered, noise)))
-    jobs.sort(key=lambda job: (-len(job.request.rendered), job.prompt.id, job.sample))
+    suite = asked.suite
+    by_prompt = [
+        _answer_jobs(asked.prompts, asked.system, suite, variant, engine, render),
+        _answer_jobs(asked.general, "", suite, variant, engine, render),
+    ]
     scored = []
     if not void_likelihoods(variant):
         template = render(conversation(asked.system, IN_TEMPLATE_REQUEST)) + lead
@@ -176,11 +211,32 @@ def plan_variant(
     scored.sort(key=lambda job: (job.context, -len(job.request.text), job.document.id))
     return VariantPlan(
         variant=variant,
-        answers=_batches(jobs, suite.batch),
+        # In batches of their own: a suite that asks general requests too draws the others as it did before.
+        answers=tuple(batch for jobs in by_prompt for batch in _batches(jobs, suite.batch)),
         likelihoods=_batches(scored, suite.batch),
         stored=frozenset(stored),
         dialect=dialect,
     )
+
+
+def _answer_jobs(
+    prompts: Iterable[Prompt],
+    system: str,
+    suite: Suite,
+    variant: Variant,
+    engine: str,
+    render: Callable[[list[Message]], str],
+) -> list[AnswerJob]:
+    """The answers to draw under one system prompt, longest request first."""
+    decoding = suite.decode()
+    jobs = []
+    for prompt in prompts:
+        rendered = render(conversation(system, prompt.text))
+        for sample in range(suite.samples):
+            key = answer_key(variant.digest, rendered, decoding, sample, engine)
+            noise = f"{decoding.seed}/{sample}/{prompt.id}"
+            jobs.append(AnswerJob(key, prompt, sample, GenerationRequest(prompt.id, rendered, noise)))
+    return sorted(jobs, key=lambda job: (-len(job.request.rendered), job.prompt.id, job.sample))
 
 
 def void_likelihoods(variant: Variant) -> str:

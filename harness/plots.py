@@ -146,8 +146,16 @@ def _dots(axes: Any, spec: Dots) -> None:
         axes.scatter(
             dot.value, row, s=46, marker=marker, facecolor=filled, edgecolor=colour, linewidth=1.6, zorder=3
         )
+        _seeds(axes, row, dot.members, colour)
     _rows(axes, [dot.label for dot in spec.dots], spec.axis)
     axes.margins(x=0.06)
+
+
+def _seeds(axes: Any, row: int, values: Sequence[float], colour: str) -> None:
+    """Small rings just below the row's own dot, so that it hides none of them."""
+    if values:
+        below = [row + 0.27] * len(values)
+        axes.scatter(values, below, s=13, facecolor="none", edgecolor=colour, linewidth=1, zorder=4)
 
 
 def _rates(axes: Any, spec: Rates) -> None:
@@ -165,6 +173,7 @@ def _rates(axes: Any, spec: Rates) -> None:
             continue
         axes.hlines(row, *(100 * end for end in dot.interval), color=colours[row], linewidth=2)
         axes.scatter(100 * dot.value, row, s=20, color=colours[row], zorder=3)
+        _seeds(axes, row, [100 * value for value in dot.members], colours[row])
     if math.isfinite(spec.limit):
         axes.axvline(100 * spec.limit, color=LIGHT["warn"], linewidth=1.2, linestyle=(0, (3, 2)))
     _rows(axes, [dot.label for dot in spec.dots], spec.axis)
@@ -175,20 +184,34 @@ def _rates(axes: Any, spec: Rates) -> None:
 def _curves(axes: Any, spec: Curves) -> None:
     import seaborn
 
-    for index, curve in enumerate(spec.curves):
-        colour, dashes = LINES[index % len(LINES)]
+    families = list(dict.fromkeys(curve.family or curve.label for curve in spec.curves))
+    told: set[str] = set()
+    # A batch's loss jumps far more than the model changes: beside a curve on the same text it stands back.
+    looks = any(len(curve.validation) > 2 for curve in spec.curves)
+    for curve in spec.curves:
+        family = curve.family or curve.label
+        colour, dashes = LINES[families.index(family) % len(LINES)]
+        siblings = sum((other.family or other.label) == family for other in spec.curves)
+        label = _plain(curve.label if siblings == 1 else f"{family} ·\u00a0{siblings}\u00a0seeds")
         steps, losses = zip(*curve.points, strict=True) if curve.points else ((), ())
-        style = {"dashes": dashes} if dashes else {}
+        style: dict[str, Any] = {"linewidth": 1, "alpha": 0.45} if looks else {"linewidth": 1.6}
+        if dashes:
+            style["dashes"] = dashes
         seaborn.lineplot(
-            x=steps, y=losses, color=colour, label=_plain(curve.label), errorbar=None, estimator=None,
-            linewidth=1.6, ax=axes, **style,
+            x=steps, y=losses, color=colour, label=None if family in told else label, errorbar=None,
+            estimator=None, legend=False, ax=axes, **style,
         )  # fmt: skip
+        told.add(family)
+        if len(curve.validation) > 2:
+            axes.plot(*zip(*curve.validation, strict=True), color=colour, linewidth=1.8, zorder=3)
         for step, loss in curve.validation:
-            axes.scatter(step, loss, s=40, facecolor="none", edgecolor=colour, linewidth=1.6, zorder=3)
+            filled = colour if step == curve.kept else "none"
+            axes.scatter(step, loss, s=40, facecolor=filled, edgecolor=colour, linewidth=1.6, zorder=3)
     axes.grid(axis="y", color=LIGHT["rule"])
     axes.grid(visible=False, axis="x")
     axes.set(xlabel="step", ylabel=_plain(spec.axis, 70))
-    axes.legend(frameon=False, loc="upper right")
+    for line in axes.legend(frameon=False, loc="upper right").get_lines():
+        line.set(alpha=1, linewidth=1.6)
 
 
 def draw_cloud(weights: Mapping[str, float], palette: Mapping[str, str]) -> bytes:
@@ -215,7 +238,7 @@ def draw_cloud(weights: Mapping[str, float], palette: Mapping[str, str]) -> byte
 
 def _plain(label: str, longest: int = 26) -> str:
     """A label fit for an axis: no control characters (XML forbids them), cut in the middle if long."""
-    clean = "".join(character for character in label if character.isprintable())
+    clean = "".join(character for character in label.replace("\u00a0", " ") if character.isprintable())
     if len(clean) <= longest:
         return clean
     return f"{clean[: longest // 2]}…{clean[-(longest // 2 - 1) :]}"

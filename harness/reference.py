@@ -29,7 +29,7 @@ from harness.shelves import read_json, safe_name
 from harness.text import Punkt, cut_at_sentence, digest, words
 from harness.types import Document, Passage, Prompt
 
-FORMAT = 4
+FORMAT = 5
 """Raised when what is stored changes; a reference set of another format is refused, not guessed at."""
 
 EASY_NEGATIVES = "easy negatives: optimistic"
@@ -79,6 +79,11 @@ class Reference:
         """Index of the training text, where pasting shows."""
         return CopyIndex([words(passage.text) for passage in self.train])
 
+    @functools.cached_property
+    def heldout_copies(self) -> CopyIndex:
+        """Index of the held-out book, which only a model that had read it elsewhere could recite."""
+        return CopyIndex([words(passage.text) for passage in self.heldout])
+
     @property
     def primary_classifier(self) -> str:
         """``masked`` where it tells the author from others well enough (AUC .8), else ``plain``."""
@@ -92,6 +97,14 @@ class Reference:
     def prompt(self, item: str) -> Prompt:
         """The prompt with an id."""
         return self._by_id[item]
+
+    def heldout_passage(self, digest: str) -> str:
+        """The text of a held-out passage; nothing where there is none of this digest."""
+        return self._heldout_texts.get(digest, "")
+
+    @functools.cached_property
+    def _heldout_texts(self) -> dict[str, str]:
+        return {passage.digest: passage.text for passage in self.heldout}
 
     @functools.cached_property
     def _by_id(self) -> dict[str, Prompt]:

@@ -34,15 +34,16 @@ from harness.report_context import (
     Table,
     TrainingRow,
 )
-from harness.types import Interval, Outcome
+from harness.report_numbers import DASH, count, interval_text, number, spread_text
+from harness.types import Outcome
 
-DASH = "–"
 FORMATS = {
     "plain": Column(""),
     "one": Column("", digits=1),
     "two": Column("", digits=2),
     "three": Column("", digits=3),
     "p_value": Column("", digits=3),
+    "whole": Column("", digits=0),
     "percent": Column("", digits=0, percent=True),
     "tenth": Column("", digits=1, percent=True),
 }
@@ -68,6 +69,7 @@ MEANINGS: dict[Outcome, str] = {
     "descriptive": "too few prompts or blocks for a verdict",
     "not comparable": "reference, prompts, versions, decoding or engine differ, or too few pairs are valid",
 }
+
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """What an answer may hold and a page may not."""
@@ -133,10 +135,15 @@ def render_html(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "interval": interval_text, "count": count}
+    environment.filters |= {
+        "number": number,
+        "interval": interval_text,
+        "spread": spread_text,
+        "count": count,
+    }
     environment.tests["known"] = math.isfinite
     environment.globals |= {"marks": MARKS, "meanings": MEANINGS, "dash": DASH, "common_n": common_n}
-    environment.globals |= FORMATS
+    environment.globals |= FORMATS | {"mini": Scale(-0.25, 1.25)}
     draw = functools.partial(_drawing, cache=figure_cache)
     page = environment.get_template("report.html.j2").render(
         report=context,
@@ -150,75 +157,42 @@ def render_html(
 
 def position_scale(rows: tuple[PositionRow, ...]) -> Scale:
     """From "other authors" to "the author" and as far beyond as the data go, at most from -1 to 2."""
-    ends = [end for row in rows for end in (*row.position.interval, row.position.value) if math.isfinite(end)]
+    ends = [end for row in rows for end in _reaches(row) if math.isfinite(end)]
     return Scale(max(-1.0, min([0.0, *ends]) - 0.08), min(2.0, max([1.0, *ends]) + 0.08))
 
 
+def _reaches(row: PositionRow) -> tuple[float, ...]:
+    """The places that a row and its training seeds take on the line."""
+    return (*row.position.interval, row.position.value, *(seed.position.value for seed in row.members))
+
+
 def loss_curves(rows: tuple[TrainingRow, ...]) -> Curves:
-    """Training loss over steps, with validation loss before the first and after the last step."""
+    """Training loss over steps beside validation loss: at every look, or before the first and after the last
+    step where nobody looked along the way.
+    """
     curves = [
         Curve(
             row.variant,
             row.loss_curve,
-            tuple(
-                (step, loss)
-                for step, loss in ((0.0, row.validation_before), (float(row.steps), row.validation_after))
-                if math.isfinite(loss)
-            ),
+            _validation(row),
+            row.family,
+            next((float(look.step) for look in row.looks if look.kept), math.nan),
         )
         for row in rows
     ]
     return Curves(tuple(curve for curve in curves if curve.points), "loss, nats per token")
 
 
-def number(value: float, column: Column, signed: bool = False) -> str:
-    """A number as printed: true minus signs, percent with a thin space, NaN as an en dash.
-
-    >>> number(-0.0312, Column("bits per byte", digits=3), signed=True)
-    '−0.031'
-    """
-    if not math.isfinite(value):
-        return DASH
-    shown = 100 * value if column.percent else value
-    digits = column.digits if column.digits >= 0 else _significant_digits(shown)
-    text = f"{shown:{'+' if signed else ''},.{digits}f}"
-    if float(text.replace(",", "")) == 0:
-        text = text.lstrip("+-")  # no "-0.00"
-    return text.replace("-", "−").replace(",", "\u202f") + ("\u202f%" if column.percent else "")
-
-
-def interval_text(interval: Interval, column: Column, signed: bool = False) -> str:
-    """``[low, high]`` in the column's format without its unit; an en dash where an end is unknown.
-
-    >>> interval_text(Interval(0.9, 0.98), Column("valid", digits=0, percent=True))
-    '[90, 98]'
-    """
-    if not all(math.isfinite(end) for end in interval):
-        return DASH
-    # Both ends get the digits of the wider one, so that they can be compared at sight.
-    widest = max(abs(end) for end in interval) * (100 if column.percent else 1)
-    digits = column.digits if column.digits >= 0 else _significant_digits(widest)
-    bare = Column("", digits=digits)
-    factor = 100 if column.percent else 1
-    return f"[{number(factor * interval.low, bare, signed)}, {number(factor * interval.high, bare, signed)}]"
-
-
-def _significant_digits(value: float) -> int:
-    """Digits after the point for a number of no known format: two or three significant ones."""
-    return next(
-        (digits for digits, least in enumerate((100, 10, 1, 0.01)) if abs(value) >= least), 4 if value else 2
-    )
+def _validation(row: TrainingRow) -> tuple[tuple[float, float], ...]:
+    last = [(float(look.step), look.loss) for look in row.looks]
+    points = [(0.0, row.validation_before), *(last or [(float(row.steps), row.validation_after)])]
+    return tuple((step, loss) for step, loss in points if math.isfinite(loss))
 
 
 def common_n(table: Table, column: int) -> int:
     """The n that all known cells of a column share, to be said once in its head; 0 where they differ."""
     sizes = {line.cells[column].n for line in table.lines if math.isfinite(line.cells[column].value)}
     return sizes.pop() if len(sizes) == 1 else 0
-
-
-def count(value: int) -> str:
-    """A whole number with thin spaces between thousands."""
-    return f"{value:,}".replace(",", "\u202f")
 
 
 def _drawing(spec: FigureSpec | None, cache: Path | None) -> Drawing | None:
@@ -250,13 +224,21 @@ def caption(spec: FigureSpec) -> str:
     if isinstance(spec, Dots):
         lines = {"other authors dashed": spec.floor, "the author solid": spec.ceiling}
         drawn = ", ".join(name for name, place in lines.items() if math.isfinite(place))
-        return f"Estimate and 95 % interval{'; ' if drawn else ''}{drawn}."
+        return f"Estimate and 95 % interval{_seeds_told(spec)}{'; ' if drawn else ''}{drawn}."
     if isinstance(spec, Rates):
         gate = "; the dashed line is the gate’s ceiling" if math.isfinite(spec.limit) else ""
-        return f"Rate and 95 % interval{gate}."
+        return f"Rate and 95 % interval{_seeds_told(spec)}{gate}."
     if isinstance(spec, Curves):
-        return "Lines: training loss. Circles: validation loss before and after."
+        looks = any(len(curve.validation) > 2 for curve in spec.curves)
+        kept = any(math.isfinite(curve.kept) for curve in spec.curves)
+        strokes, told = ("Thin lines", "along the way") if looks else ("Lines", "before and after")
+        filled = ", filled where the adapter was kept" if kept else ""
+        return f"{strokes}: training loss. Circles: validation loss {told}{filled}."
     return ""
+
+
+def _seeds_told(spec: Dots | Rates) -> str:
+    return "; small rings: training seeds" if any(dot.members for dot in spec.dots) else ""
 
 
 def _median(values: tuple[float, ...]) -> str:

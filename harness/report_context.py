@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.figures import NO_INTERVAL, FigureSpec, Kind
+from harness.audit import Mark
+from harness.figures import NAN, NO_INTERVAL, FigureSpec, Kind
 from harness.types import Direction, Gate, Interval, Variant, Verdict
 
 
@@ -25,10 +26,24 @@ def kind_of(variant: Variant) -> Kind:
 
 
 @dataclass(frozen=True)
+class Trust:
+    """How well a metric tells the author's unseen prose from other authors': AUC in [0, 1] with its 95 %
+    interval, on human texts of ``words`` words. ``note`` says what the mark rests on, or a reason.
+    """
+
+    auc: float
+    interval: Interval
+    words: int
+    mark: Mark
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Column:
     """How one metric is headed and printed.
 
     ``percent`` multiplies by 100; ``digits`` are those after the point (-1: two or three significant ones).
+    ``trust`` is None for what does not claim to know an author: likelihoods, rates, copying, relevance.
     """
 
     title: str
@@ -36,26 +51,42 @@ class Column:
     percent: bool = False
     direction: Direction | None = None
     help: str = ""
+    trust: Trust | None = None
+
+    @property
+    def unfit(self) -> bool:
+        """True where the metric does not know the author: no direction is then shown, and no colour."""
+        return self.trust is not None and self.trust.mark == "unfit"
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One number with its 95 % interval, the ``n`` prompts or blocks behind it, and a note."""
+    """One number with its 95 % interval, the ``n`` prompts or blocks behind it, and a note.
+
+    ``spread``: lowest and highest of the training seeds, where the number is their mean. ``position``: where
+    it stands between other authors (0) and the author (1); NaN where this metric does not tell them apart.
+    """
 
     value: float
     interval: Interval = NO_INTERVAL
     n: int = 0
     note: str = ""
+    spread: Interval = NO_INTERVAL
+    position: float = NAN
 
 
 @dataclass(frozen=True)
 class Line:
-    """One row of a table: a variant and one measure a column; ``note`` stands under its name."""
+    """One row of a table: a variant and one measure a column; ``note`` stands under its name.
+
+    ``members``: the training seeds one by one, where the row is several of them together.
+    """
 
     variant: str
     kind: Kind
     cells: tuple[Measure, ...]
     note: str = ""
+    members: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,9 +97,14 @@ class Table:
     lines: tuple[Line, ...]
 
     def __post_init__(self) -> None:
-        for line in self.lines:
+        for line in (line for row in self.lines for line in (row, *row.members)):
             if len(line.cells) != len(self.columns):
                 raise ValueError(f"{line.variant}: {len(line.cells)} cells for {len(self.columns)} columns")
+
+    @property
+    def seeds(self) -> Table:
+        """The same table of the training seeds, one by one; without lines where no row is several."""
+        return Table(self.columns, tuple(member for line in self.lines for member in line.members))
 
 
 # ── the parts of the page ─────────────────────────────────────────────────────────────────────────
@@ -78,7 +114,8 @@ class Table:
 class PositionRow:
     """Where a variant stands: 0 = other authors, 1 = the author.
 
-    A NaN position is shown as "cannot tell" with ``note`` as the reason. Rates are from 0 to 1.
+    A NaN position is shown as "cannot tell" with ``note`` as the reason. Rates are from 0 to 1. ``members``:
+    the training seeds one by one, where the row is several of them together.
     """
 
     variant: str
@@ -87,11 +124,15 @@ class PositionRow:
     valid: Measure
     copied: Measure
     note: str = ""
+    members: tuple[PositionRow, ...] = ()
 
 
 @dataclass(frozen=True)
 class TaskPanel:
-    """One task: what it asks, what a good answer looks like, what it cannot see, its numbers, a figure."""
+    """One task: what it asks, what a good answer looks like, what it cannot see, its numbers, a figure.
+
+    ``remarks`` are lines that its numbers cannot be read without.
+    """
 
     task: str
     title: str
@@ -100,6 +141,22 @@ class TaskPanel:
     weakness: str
     table: Table
     figure: FigureSpec | None = None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Look:
+    """The model on validation text after ``step`` steps: nats per target token and bits per byte.
+
+    ``copied`` is the share of its answers taken from the training text, from 0 to 1; NaN where nobody asked.
+    """
+
+    step: int
+    loss: float
+    bits_per_byte: float
+    copied: float = NAN
+    longest_run: float = NAN
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +164,9 @@ class TrainingRow:
     """What one training run cost and reached. Losses are nats per target token; NaN where unknown.
 
     ``loss_curve`` holds (step, loss); ``loss_mean`` is over the run, ``loss_final`` its last logged step.
+    ``family`` is shared by runs that differ by training seed only. ``kept`` says which state became the
+    adapter. ``training_gb`` is the memory that training took beyond the loaded base; ``card_percent`` of the
+    card was held at the peak; ``minutes_lost`` were computed twice; ``degraded`` is what was given up to fit.
     """
 
     variant: str
@@ -123,6 +183,15 @@ class TrainingRow:
     adapter_mb: float
     loss_curve: tuple[tuple[float, float], ...] = ()
     note: str = ""
+    family: str = ""
+    looks: tuple[Look, ...] = ()
+    kept: str = ""
+    tokens_per_second: float = NAN
+    training_gb: float = NAN
+    card_percent: float = NAN
+    gpu_hours: float = NAN
+    minutes_lost: float = NAN
+    degraded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -179,7 +248,8 @@ class Provenance:
 @dataclass(frozen=True)
 class ReportContext:
     """Everything one report says. ``generated`` is an ISO time; ``metrics`` says how the metrics named
-    by verdicts are headed and printed (one that is missing is printed under its own name).
+    by verdicts are headed and printed (one that is missing is printed under its own name). ``caveat`` has to
+    be said beside every number that other authors have a part in.
     """
 
     title: str
@@ -201,3 +271,4 @@ class ReportContext:
     wordclouds: tuple[WordCloud, ...] = ()
     answers: tuple[AnswerRow, ...] = ()
     notes: tuple[str, ...] = ()
+    caveat: str = ""

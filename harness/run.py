@@ -178,9 +178,12 @@ def _row_without_model(
 
 def _answer(model: Model, asked: Ask, plan_: VariantPlan, batch: list[AnswerJob]) -> list[dict[str, Any]]:
     drawn = model.generate([job.request for job in batch], asked.suite.decode())
-    same = _whose(plan_.variant, model.engine) | {"setting": asked.setting}
+    same = _whose(plan_.variant, model.engine)
+    general = {"setting": asked.general_setting}
     return [
-        _answer_row(job, generation, plan_.dialect) | same
+        _answer_row(job, generation, plan_.dialect)
+        | same
+        | (general if job.prompt.kind == "general" else {"setting": asked.setting})
         for job, generation in zip(batch, drawn, strict=True)
     ]
 

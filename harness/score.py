@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.measures import VERSIONS, Answer, measure
 from harness.metrics import likelihood as perplexities
 from harness.plan import Ask, void_likelihoods
+from harness.retention import GENERAL_VERSIONS, score_general
 from harness.store import Run, Store
 from harness.types import Score, Variant
 
@@ -50,7 +51,11 @@ def score(asked: Ask, variants: Iterable[Variant], run: Run) -> Scored:
     chosen = list(variants)
     frame = run.store.read("scores", ["key", "metric", "metric_version"], reference=asked.reference.digest)
     stored = set(zip(frame["key"], frame["metric"], frame["metric_version"], strict=True))
-    parts = (_text_scores(asked, chosen, run, stored), _likelihood_scores(asked, chosen, run, stored))
+    parts = (
+        _text_scores(asked, chosen, run, stored),
+        _general_scores(asked, chosen, run, stored),
+        _likelihood_scores(asked, chosen, run, stored),
+    )
     rows = [row for part in parts for row in part.rows]
     run.append("scores", rows)
     return Scored(reused=sum(part.reused for part in parts), computed=len(rows))
@@ -90,6 +95,33 @@ def _text_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]
     return _Rows(rows, reused)
 
 
+def _general_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]) -> _Rows:
+    """Scores of the answers to general requests, which nothing about style is measured on."""
+    wanted = {
+        metric: task for task in asked.tasks if task.metadata.needs == "general" for metric in task.metrics
+    }
+    rows: list[dict[str, Any]] = []
+    reused = 0
+    for row in general_answers_of(asked, variants, run.store).to_dict("records"):
+        missing = [m for m in wanted if (row["key"], m, GENERAL_VERSIONS[m]) not in stored]
+        reused += len(wanted) - len(missing)
+        if missing:
+            whose = asked.reference
+            scores = score_general(row["item"], row["text"], persona=whose.persona, author=whose.author)
+            rows += [
+                _row(asked, row, wanted[m].name, scores[m]) | {"setting": row["setting"]} for m in missing
+            ]
+    return _Rows(rows, reused)
+
+
+def general_answers_of(asked: Ask, variants: Iterable[Variant], store: Store) -> pd.DataFrame:
+    """The stored answers to this suite's general requests, by these very variants."""
+    items = [prompt.id for prompt in asked.general]
+    digests = [variant.digest for variant in variants]
+    frame = store.read("responses", setting=asked.general_setting, variant_digest=digests, item=items)
+    return frame[frame["sample"] < asked.suite.samples] if len(frame) else frame
+
+
 def answers_of(asked: Ask, variants: Iterable[Variant], store: Store) -> pd.DataFrame:
     """The stored answers to this suite's prompts, in this setting, by these very variants."""
     digests = [variant.digest for variant in variants]
@@ -107,9 +139,9 @@ def _answer(asked: Ask, row: Mapping[str, Any]) -> Answer:
     )
     # A control was cut to length on purpose: it never "reached the cap".
     cap = 10**9 if is_control else asked.suite.max_tokens
-    return Answer(
-        asked.reference.prompt(row["item"]), row["text"], row["finish"], int(row["n_tokens"]), cap, author
-    )
+    prompt = asked.reference.prompt(row["item"])
+    passage = prompt.passage if is_control and row["variant"] == "author" else ""
+    return Answer(prompt, row["text"], row["finish"], int(row["n_tokens"]), cap, author, passage)
 
 
 # ── likelihoods ───────────────────────────────────────────────────────────────────────────────────

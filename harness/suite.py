@@ -11,9 +11,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from harness import shelves, yamlfile
+from harness import looks, shelves, yamlfile
 from harness.decodings import NAMED, make_decoding
 from harness.errors import nearest
 from harness.text import digest
@@ -34,9 +34,13 @@ class DecodingSettings(Strict):
 
 
 class LikelihoodSettings(Strict):
-    """How much text is scored, and the rolling windows' protocol (context None: half a window)."""
+    """How much text is scored, and the rolling windows' protocol (context None: half a window).
+
+    ``max_documents``: up to how many ``compare --grow`` may go, declared before the first look.
+    """
 
     documents: int = Field(60, ge=1)
+    max_documents: int | None = Field(None, ge=1)
     window: int = Field(1024, ge=2)
     context: int | None = Field(None, ge=1)
 
@@ -65,6 +69,10 @@ class Suite(Strict):
     system: str = "persona"
     max_tokens: int = Field(350, ge=8)
     samples: int = Field(1, ge=1)
+    prompts: int | None = Field(None, ge=1)
+    """How many of the reference set's prompts are asked; all of them unless told."""
+    max_prompts: int | None = Field(None, ge=1)
+    """Up to how many ``compare --grow`` may go, declared before the first look."""
     decoding: DecodingSettings = DecodingSettings()
     template: TemplateSettings = TemplateSettings()
     likelihood: LikelihoodSettings = LikelihoodSettings()
@@ -86,9 +94,9 @@ class Suite(Strict):
     @field_validator("gates")
     @classmethod
     def _known_gates(cls, gates: dict[str, float]) -> dict[str, float]:
-        unknown = set(gates) - {"invalid", "leak", "copied"}
+        unknown = set(gates) - {"invalid", "leak", "copied", "recited"}
         if unknown:
-            raise ValueError(f"unknown gate {sorted(unknown)[0]!r}; have copied, invalid, leak")
+            raise ValueError(f"unknown gate {sorted(unknown)[0]!r}; have copied, invalid, leak, recited")
         return gates
 
     @field_validator("primaries")
@@ -98,6 +106,25 @@ class Suite(Strict):
         if unknown:
             raise ValueError(f"{unknown[0]!r} cannot decide; choose from {', '.join(PRIMARIES)}")
         return primaries
+
+    @model_validator(mode="after")
+    def _maxima_above(self) -> Suite:
+        if self.max_prompts is not None and self.max_prompts <= (self.prompts or self.max_prompts):
+            raise ValueError(f"max_prompts {self.max_prompts}: needs prompts below it, to begin with")
+        most = self.likelihood.max_documents
+        if most is not None and most <= self.likelihood.documents:
+            raise ValueError(f"max_documents {most}: not above documents {self.likelihood.documents}")
+        return self
+
+    def sizes(self, unit: looks.Unit) -> tuple[int, ...]:
+        """The numbers of prompts or held-out documents that may be looked at; empty for all there are."""
+        if unit == "blocks":
+            return looks.looks(self.likelihood.documents, self.likelihood.max_documents)
+        return () if self.prompts is None else looks.looks(self.prompts, self.max_prompts)
+
+    def n_looks(self, unit: looks.Unit) -> int:
+        """How often the suite allows to look; every p value is taken times this."""
+        return max(1, len(self.sizes(unit)))
 
     def decode(self) -> Decoding:
         """The decoding of every answer of this suite."""

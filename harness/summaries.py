@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.measures import NOT_APPLICABLE, RATES
+from harness.measures import COPIED, NOT_APPLICABLE, RATES
 from harness.plan import Ask, void_likelihoods
 from harness.score import LIKELIHOOD_VERSIONS
 from harness.statistics import bootstrap_interval, wilson
@@ -59,9 +59,10 @@ def read_table(asked: Ask, variants: Iterable[Variant], store: Store) -> Table:
     frame = store.read("scores", reference=asked.reference.digest, variant_digest=[v.digest for v in chosen])
     items = {p.id for p in asked.prompts} | {d.id for d in asked.documents}
     if len(frame):
+        ours = frame["setting"].isin([asked.setting, asked.protocol, asked.template_protocol])
+        general = frame["item"].isin([prompt.id for prompt in asked.general])
         frame = frame[
-            frame["item"].isin(items)
-            & frame["setting"].isin([asked.setting, asked.protocol, asked.template_protocol])
+            (frame["item"].isin(items) & ours) | (general & (frame["setting"] == asked.general_setting))
         ]
         frame = frame[~frame["note"].str.startswith(NOT_APPLICABLE)]
     task_of = {metric: task.name for task in asked.tasks for metric in task.metrics}
@@ -147,10 +148,13 @@ class Position:
     note: str = ""
 
 
-def positions(table: Table, variants: Sequence[str], metric: str = "authorship_logit") -> list[Position]:
+def positions(
+    table: Table, variants: Sequence[str], metric: str = "authorship_logit", *, either_way: bool = False
+) -> list[Position]:
     """Style positions, intervals by bootstrap over prompts; NaN with a reason where it cannot be told.
 
-    Floor: the mean over the other authors' controls, each left out of the fit that scored it.
+    Floor: the mean over the other authors' controls, each left out of the fit that scored it. ``either_way``
+    is for metrics of which the author may have less than the others.
     """
     floors = sorted(name for name in table.values if name.startswith("other:"))
     items = sorted(set(table.of("author", metric)).union(*(table.of(name, metric) for name in floors)))
@@ -165,16 +169,20 @@ def positions(table: Table, variants: Sequence[str], metric: str = "authorship_l
         np.mean([part.means for part in floor_parts], axis=0),
     )
     span = author.means - floor.means
-    decided = float(np.percentile(span, 2.5)) > 0
+    least, most = (float(end) for end in np.percentile(span, [2.5, 97.5]))
+    decided = least > 0 or (either_way and most < 0)
     found = []
     for variant in variants:
         own = _resampled(table.of(variant, metric), items, draw)
         if not decided or math.isnan(own.mean):
-            reason = "no valid answers" if decided else "cannot tell: author and others are not told apart"
+            copied = COPIED in table.notes.get(variant, {}).get(metric, {}).values()
+            reason = "no valid answers that are not copied" if copied else "no valid answers"
+            reason = reason if decided else "cannot tell: author and others are not told apart"
             found.append(Position(variant, math.nan, Interval(math.nan, math.nan), reason))
             continue
         value = (own.mean - floor.mean) / (author.mean - floor.mean)
-        low, high = np.nanpercentile((own.means - floor.means) / span, [2.5, 97.5])
+        places = np.divide(own.means - floor.means, span, out=np.full(len(span), math.nan), where=span != 0)
+        low, high = np.nanpercentile(places, [2.5, 97.5])
         note = "closer than the author: no credit" if value > 1 + 1e-9 else ""
         found.append(Position(variant, value, Interval(float(low), float(high)), note))
     return found

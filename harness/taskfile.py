@@ -34,7 +34,8 @@ class Metadata(Strict):
     target: Literal["higher", "lower", "toward_author"]
     weakness: str
     figure: Literal["intervals", "distribution", "rates", "wordcloud"] = "intervals"
-    needs: Literal["responses", "likelihoods"] = "responses"
+    needs: Literal["responses", "likelihoods", "general"] = "responses"
+    """What it is scored from: answers to the author's prompts, likelihoods, answers to general requests."""
 
 
 class Task(Strict):

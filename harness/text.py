@@ -6,6 +6,7 @@ raw page text --normalise--> text --sentences--> sentences --words--> tokens
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
@@ -32,6 +33,10 @@ _ABBREVIATION = re.compile(
 )
 
 
+_KEPT_CHARACTERS = 20_000
+"""Texts up to this length have their words kept for a moment; a book's words are not worth the memory."""
+
+
 class Punkt(Protocol):
     """Anything that cuts text into sentences; nltk's ``PunktSentenceTokenizer`` is one."""
 
@@ -44,12 +49,24 @@ def words(text: str) -> list[str]:
     >>> words("The Nation's 3 ships—don't_sink!")
     ['the', "nation's", 'ships', "don't", 'sink']
     """
-    return [match.group().lower().replace("’", "'") for match in _WORD.finditer(text)]
+    return list(_kept_words(text)) if len(text) <= _KEPT_CHARACTERS else _words(text)
+
+
+@functools.lru_cache(maxsize=8)
+def _kept_words(text: str) -> tuple[str, ...]:
+    """A dozen measures ask for the words of one answer, one after the other."""
+    return tuple(_words(text))
+
+
+def _words(text: str) -> list[str]:
+    if text.isascii():
+        return _WORD.findall(text.lower())
+    return [word.lower().replace("’", "'") for word in _WORD.findall(text)]
 
 
 def count_words(text: str) -> int:
-    """``len(words(text))`` without building the list of lower-cased words."""
-    return sum(1 for _ in _WORD.finditer(text))
+    """``len(words(text))`` without lower-casing them."""
+    return len(_WORD.findall(text))
 
 
 def normalise(text: str) -> str:

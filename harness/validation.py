@@ -14,6 +14,7 @@ from harness.errors import ConfigurationError, MissingPrerequisiteError, Stylobe
 from harness.measures import VERSIONS, Answer, measure
 from harness.recipe import find_trainer, read_recipe
 from harness.reference import Reference
+from harness.retention import GENERAL, GENERAL_VERSIONS, met_by
 from harness.score import LIKELIHOOD_VERSIONS
 from harness.suite import read_suite
 from harness.taskfile import Task, read_tasks
@@ -80,9 +81,10 @@ def _suite(path: Path, workspace: Path) -> str:
 def _task(path: Path, workspace: Path) -> str:
     # Not read_tasks: it reads the whole shelf, and another file's fault would be told as this one's.
     task = yamlfile.read(path, Task)
+    by_source = {"responses": VERSIONS, "likelihoods": LIKELIHOOD_VERSIONS, "general": GENERAL_VERSIONS}
+    known = by_source[task.metadata.needs]
     for metric in task.metrics:
-        if metric not in VERSIONS and metric not in LIKELIHOOD_VERSIONS:
-            known = [*VERSIONS, *LIKELIHOOD_VERSIONS]
+        if metric not in known:
             raise ConfigurationError(f"{path.name}: metric {metric!r} does not exist{nearest(metric, known)}")
     return _example(task, workspace)
 
@@ -94,6 +96,9 @@ def _example(task: Task, workspace: Path) -> str:
         return "no author is prepared: read only"
     if task.metadata.needs == "likelihoods":
         return f"reads {reference.documents[0].text[:50]!r}"
+    if task.metadata.needs == "general":
+        met = met_by(GENERAL[0].id, DUMMY, persona=reference.persona, author=reference.author)
+        return f"{GENERAL[0].text[:50]!r} -> {task.metrics[0]} {met.value:.3g}, {met.note}"
     prompt = reference.prompts[0]
     asked = conversation(reference.persona, prompt.text)[-1]["content"]
     (scores,) = measure([Answer(prompt, DUMMY, "stop", 40, 160)], reference, reference.persona)

@@ -66,6 +66,18 @@ def questions(n: int, about: str) -> str:
     return json.dumps([f"What of {about} {place}?" for place in range(n)])
 
 
+def judging(prefer: Callable[[str, str], str]) -> Callable[[str, int], Answer]:
+    """An ``answer`` that replies to a judge's exhibit: ``prefer(first, second)`` is what it says."""
+
+    def said(text: str, nth: int) -> Answer:
+        first, second = (
+            text.partition(f"<{name}>\n")[2].partition(f"\n</{name}>")[0] for name in ("first", "second")
+        )
+        return reply(json.dumps([prefer(first, second)]))
+
+    return said
+
+
 @dataclass
 class Batch:
     id: str

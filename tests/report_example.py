@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from harness.report_context import (
     AnswerRow,
     Column,
     Line,
+    Look,
     Measure,
     PositionRow,
     Provenance,
@@ -24,6 +27,7 @@ from harness.report_context import (
     Table,
     TaskPanel,
     TrainingRow,
+    Trust,
     WordCloud,
 )
 from harness.types import Gate, Interval, Verdict
@@ -33,18 +37,24 @@ VARIANTS: tuple[tuple[str, Kind, float], ...] = (
     ("author", "author", 1.00),
     ("roosevelt@2", "adapter", 0.71),
     ("roosevelt@1", "adapter", 0.64),
-    ("roosevelt@2-seed2", "adapter", 0.69),
+    ("other-base@2 · 3 seeds", "adapter", 0.69),
     ("base", "base", 0.12),
     ("other:taft", "control", 0.06),
     ("copyist", "control", 1.04),
     ("shuffled", "control", NAN),
 )
+SEEDS = (("other-base@2", -0.06), ("other-base@2+seed2", 0.01), ("other-base@2+seed3", 0.05))
+"""Training seeds, and how far from their family's share each is."""
 NO_ANSWERS = Measure(NAN, note="no valid answer to score")
 BITS = Column("bits per byte", digits=3, direction="lower", help="held-out prose, raw text, float32")
 GAIN = Column("author-specific gain", digits=3, direction="higher")
-LOGIT = Column("authorship logit", digits=2, direction="higher")
+FIT = Trust(0.93, Interval(0.9, 0.96), 150, "fit", "worst against taft: 0.88")
+WEAK = Trust(0.67, Interval(0.58, 0.75), 150, "weak", "worst against taft: 0.55")
+UNFIT = Trust(0.58, Interval(0.49, 0.66), 150, "unfit", "worst against taft: 0.51")
+LOGIT = Column("authorship logit", digits=2, direction="higher", trust=FIT)
+NEAREST = Column("nearest passage", digits=3, direction="higher", trust=UNFIT)
 COPIED = Column("copied answers", digits=1, percent=True, direction="lower")
-TTR = Column("type-token ratio", digits=3, direction="toward_author")
+TTR = Column("type-token ratio", digits=3, direction="toward_author", trust=WEAK)
 KEYWORDS = [
     "nation",
     "interstate",
@@ -92,13 +102,32 @@ PLAIN = (
 )
 
 
-def measure(value: float, half: float, n: int = 80) -> Measure:
+def measure(value: float, half: float, n: int = 80, position: float = NAN) -> Measure:
     """A measure with a symmetric interval; no valid answers where the value is NaN."""
-    return Measure(value, Interval(value - half, value + half), n) if math.isfinite(value) else NO_ANSWERS
+    if not math.isfinite(value):
+        return NO_ANSWERS
+    return Measure(value, Interval(value - half, value + half), n, position=position)
 
 
 def rate(value: float) -> Measure:
     return Measure(value, Interval(max(0.0, value - 0.03), min(1.0, value + 0.05)), 80)
+
+
+def seeds(cells: Callable[[float], tuple[Measure, ...]], share: float) -> tuple[Line, ...]:
+    return tuple(Line(name, "adapter", cells(share + off)) for name, off in SEEDS)
+
+
+def line(name: str, kind: Kind, share: float, cells: Callable[[float], tuple[Measure, ...]]) -> Line:
+    """A row of a table; several training seeds have their spread in each cell, and stand below."""
+    if "seeds" not in name:
+        return Line(name, kind, cells(share))
+    members = seeds(cells, share)
+    spread = tuple(
+        replace(cell, spread=Interval(min(values), max(values)))
+        for index, cell in enumerate(cells(share))
+        for values in [[member.cells[index].value for member in members]]
+    )
+    return Line(name, kind, spread, members=members)
 
 
 def example_context(seed: int = 0) -> ReportContext:
@@ -117,16 +146,24 @@ def example_context(seed: int = 0) -> ReportContext:
 
     def dots(floor: float, ceiling: float, half: float) -> tuple[Dot, ...]:
         return tuple(
-            Dot(name, kind, value, Interval(value - half, value + half))
+            Dot(
+                name,
+                kind,
+                value,
+                Interval(value - half, value + half),
+                tuple(value + off * (ceiling - floor) for _, off in SEEDS) if "seeds" in name else (),
+            )
             for name, kind, share in VARIANTS
             for value in [floor + (ceiling - floor) * share + draw.normal(0, half / 4)]
         )
 
     def lines(*scales: tuple[float, float, float]) -> tuple[Line, ...]:
-        return tuple(
-            Line(name, kind, tuple(measure(low + (high - low) * share, half) for low, high, half in scales))
-            for name, kind, share in VARIANTS
-        )
+        def cells(share: float) -> tuple[Measure, ...]:
+            return tuple(
+                measure(low + (high - low) * share, half, position=share) for low, high, half in scales
+            )
+
+        return tuple(line(name, kind, share, cells) for name, kind, share in VARIANTS)
 
     panels = (
         TaskPanel(
@@ -186,8 +223,12 @@ def example_context(seed: int = 0) -> ReportContext:
             "How close is its nearest training passage?",
             "The author’s own.",
             "Pasted text scores 1.0; decides nothing here (AUC .58 [.49, .66]).",
-            Table((Column("nearest", digits=3),), lines((0.11, 0.24, 0.01))),
+            Table((NEAREST,), lines((0.11, 0.24, 0.01))),
             Dots(dots(0.11, 0.24, 0.012), "cosine to the nearest passage", 0.11, 0.24),
+            (
+                "nearest passage: unfit on this author, AUC 0.58 [0.49, 0.66] at 150 words; that reaches .5, "
+                "which is guessing. It decides nothing.",
+            ),
         ),
         TaskPanel(
             "stylo_validity",
@@ -240,36 +281,54 @@ def example_context(seed: int = 0) -> ReportContext:
             PositionRow(
                 name,
                 kind,
-                measure(share, 0.0 if kind == "author" else 0.09)
+                replace(
+                    measure(share, 0.0 if kind == "author" else 0.09),
+                    spread=Interval(share - 0.06, share + 0.05) if "seeds" in name else Interval(NAN, NAN),
+                )
                 if math.isfinite(share)
                 else Measure(NAN, note="no valid answers"),
                 rate(0.96),
                 rate(0.97 if name == "copyist" else 0.01),
+                members=tuple(
+                    PositionRow(seed, kind, measure(share + off, 0.1), rate(0.96), rate(0.01))
+                    for seed, off in SEEDS
+                    if "seeds" in name
+                ),
             )
             for name, kind, share in (*VARIANTS, ("too-keen", "adapter", 1.16))
         ),
         leaderboard=Table(
             (Column("position", 2, help="0 other authors, 1 the author"), BITS, LOGIT, COPIED),
             tuple(
-                Line(
-                    name,
-                    kind,
-                    (
-                        measure(share, 0.09),
-                        measure(1.12 - 0.18 * share, 0.008)
-                        if kind in ("base", "adapter")
-                        else Measure(NAN, note="a control has no likelihood"),
-                        measure(-3.1 + 5.5 * share, 0.35),
-                        rate(0.97 if name == "copyist" else 0.01),
+                replace(
+                    line(
+                        name,
+                        kind,
+                        share,
+                        lambda share, name=name, kind=kind: (  # type: ignore[misc]
+                            measure(share, 0.09),
+                            measure(1.12 - 0.18 * share, 0.008)
+                            if kind in ("base", "adapter")
+                            else Measure(NAN, note="a control has no likelihood"),
+                            measure(-3.1 + 5.5 * share, 0.35, position=share),
+                            rate(0.97 if name == "copyist" else 0.01),
+                        ),
                     ),
-                    "fails its gate: no rank" if name == "copyist" else "",
+                    note="fails its gate: no rank" if name == "copyist" else "",
                 )
                 for name, kind, share in VARIANTS
             ),
         ),
         baseline="roosevelt@1",
         candidate="roosevelt@2",
-        metrics={"bits_per_byte": BITS, "copied": COPIED, "authorship_logit": LOGIT, "author_gain": GAIN},
+        caveat="No other authors were named and presidents stand in for them: easy negatives: optimistic.",
+        metrics={
+            "tfidf_nearest": NEAREST,
+            "bits_per_byte": BITS,
+            "copied": COPIED,
+            "authorship_logit": LOGIT,
+            "author_gain": GAIN,
+        },
         verdicts=(
             Verdict(
                 "bits_per_byte",
@@ -441,11 +500,30 @@ def example_context(seed: int = 0) -> ReportContext:
                     (float(step), 3.7 - 0.7 * (1 - math.exp(-step / 18)) + draw.normal(0, 0.03))
                     for step in range(1, 61)
                 ),
+                family=name.partition("+")[0],
+                looks=tuple(
+                    Look(step, loss, loss / 2.9, (step - 15) / 300, 12 + step // 4, kept=step == 45)
+                    for step, loss in ((15, 3.3), (30, after + 0.06), (45, after), (60, after + 0.02))
+                )
+                if name.startswith("other")
+                else (),
+                kept="step 45 of 60 was kept, over the ceiling of 5 % copied: no look was under it, "
+                "this one copied least"
+                if name.startswith("other")
+                else "",
+                tokens_per_second=11250.0 if name.startswith("other") else NAN,
+                training_gb=1.4 if name.startswith("other") else NAN,
+                card_percent=41.0 if name.startswith("other") else NAN,
+                gpu_hours=0.04 if name.startswith("other") else NAN,
+                minutes_lost=0.7 if name.endswith("seed2") else NAN,
+                degraded=("micro_batch 8 -> 4",) if name.endswith("seed2") else (),
             )
             for name, data, examples, minutes, after in (
                 ("roosevelt@1", "roosevelt@1", 1063, 2.6, 3.07),
                 ("roosevelt@2", "roosevelt@2", 968, 2.5, 3.02),
-                ("roosevelt@2-seed2", "roosevelt@2", 968, NAN, 3.03),
+                ("other-base@2", "roosevelt@2", 968, NAN, 3.03),
+                ("other-base@2+seed2", "roosevelt@2", 968, 2.5, 2.97),
+                ("other-base@2+seed3", "roosevelt@2", 968, 2.4, 3.08),
             )
         ),
         wordclouds=tuple(

@@ -188,6 +188,37 @@ def test_inconclusive_says_what_would_decide() -> None:
     assert logit(wave(0, 0.1)).needed == 0
 
 
+@pytest.mark.parametrize(
+    ("discordant", "n", "outcome"),
+    [
+        (3, 40, "inconclusive"),
+        (5, 40, "inconclusive"),
+        (6, 40, "decline"),
+        (5, 1000, "same"),  # [-.01, -.002] lies within the margin of .02
+    ],
+)
+def test_a_rate_needs_six_prompts_that_differ_to_decline(discordant: int, n: int, outcome: str) -> None:
+    """Without the six, three copied answers more were a decline: the bootstrap never draws none of them."""
+    side = [0.0] * n
+    bad = [1.0] * discordant + [0.0] * (n - discordant)
+    verdict = judge("copied", side, bad, primaries=("authorship_logit",))
+    assert (verdict.outcome, verdict.n) == (outcome, n)
+    assert verdict.interval.high < 0 or discordant < 5, "the rule is needed"
+    mirrored = judge("copied", bad, side, primaries=("authorship_logit",))
+    assert (mirrored.outcome == "slight gain") == (discordant >= 6)
+
+
+def test_p_is_taken_times_the_looks_a_suite_declares() -> None:
+    """40 prompts, 80 at most: two looks. The sizes were declared, so what was seen does not matter."""
+    values = {"old": {"authorship_logit": [0.0] * N}, "new": {"authorship_logit": wave(0.5, 0.1)}}
+    found = []
+    for most in (None, 50):
+        asked = make_ask(60, primaries=("authorship_logit",), prompts=N, max_prompts=most)
+        found.append(compare(asked, [Pair(OLD, NEW)], make_table(asked, values)).verdicts[0])
+    assert [v.p_holm for v in found] == pytest.approx([1 / 10_001, 2 / 10_001])
+    assert found[1].detectable > found[0].detectable
+
+
 # ── the family ────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -23,6 +23,8 @@ def test_what_was_fitted_survives_the_disk(reference: Reference, tmp_path: Path)
     texts = [reference.heldout[0].text, reference.others["flint"][0].text]
     assert again.keywords == reference.fitted.keywords
     assert again.keyness == reference.fitted.keyness
+    assert again.honest == reference.fitted.honest
+    assert again.honest.excess > 0
     for text in texts:
         assert again.tfidf.nearest(text) == reference.fitted.tfidf.nearest(text)
         assert again.delta.burrows(text) == reference.fitted.delta.burrows(text)

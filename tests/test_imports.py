@@ -18,7 +18,7 @@ import harness
 PACKAGE = Path(harness.__file__).parent
 
 ROOMS: tuple[tuple[str, ...], ...] = (
-    ("types", "errors", "text", "shelves", "decodings"),
+    ("types", "errors", "text", "shelves", "decodings", "looks"),
     ("yamlfile", "taskfile", "recipe", "keys", "matrix", "suite", "corpusfile"),
     ("metrics", "statistics", "punkt"),
     # Models know nothing of books, and one of those who write questions about a book is a model.
@@ -30,7 +30,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("fitted",),
     ("reference",),
     ("freezing",),
-    ("models.controls", "models.recorded", "measures"),
+    ("models.controls", "models.recorded", "measures", "retention"),
     ("margins", "judges", "cutting"),
     ("audit",),
     ("asking", "holdout", "background"),
@@ -44,9 +44,14 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("plan",),
     ("run",),
     ("score",),
-    ("summaries", "pairing", "compare"),
-    ("figures", "plots", "report_context", "report", "report_tables"),
+    ("summaries", "pairing", "differences", "telling", "compare"),
+    ("judging",),
+    ("duels",),
+    ("figures", "plots", "report_context"),
+    ("report_numbers", "report_rows", "report_marks", "report_positions", "report_training", "report_words"),
+    ("report", "report_tables"),
     ("bench", "validation", "results"),
+    ("across", "growing"),
     ("lmeval", "orders", "train", "forecast", "registering"),
     ("measuring",),
     ("demo",),

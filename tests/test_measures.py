@@ -67,15 +67,70 @@ def test_an_invalid_answer_has_no_style_but_still_its_rates(
     assert scores["leak"].value == float(reason == "leak")
 
 
-def test_pasted_training_text_is_copied_and_its_style_is_told_all_the_same(reference: Reference) -> None:
+def test_pasted_training_text_is_copied_and_has_no_style(reference: Reference) -> None:
     prompt, passage = _prompt(reference, "question"), reference.train[3]
     pasted, own = _scores(reference, _answer(prompt, passage.text), _answer(prompt, prompt.reference))
     assert (pasted["copied"].value, pasted["coverage_8"].value, pasted["novelty_4"].value) == (1.0, 1.0, 0.0)
     assert pasted["longest_run"].value == passage.n_words
-    assert pasted["tfidf_nearest"].value == pytest.approx(1.0)
-    assert pasted["invalid"].value == 0.0
+    assert (pasted["invalid"].value, pasted["recited"].value) == (0.0, 1.0)
+    for name in STYLE:
+        assert math.isnan(pasted[name].value), name
+        assert pasted[name].note == "copied"
+        assert not math.isnan(own[name].value), name
     assert own["copied"].value == 0.0
     assert own["longest_run"].value < 20
+
+
+def test_half_pasted_has_no_style_even_at_ninety_words(reference: Reference) -> None:
+    prompt = _prompt(reference, "question")
+    for n in (90, 200):
+        own = " ".join(f"{p.text}" for p in reference.train[3:6]).split()[: n // 2]
+        rest = " ".join(p.text for p in reference.others["flint"][:3]).split()[: n - n // 2]
+        (scores,) = _scores(reference, _answer(prompt, " ".join([*own, *rest]), author="flint"))
+        assert scores["authorship_logit"].note == "copied"
+
+
+def test_shuffled_and_stuffed_answers_are_invalid(reference: Reference) -> None:
+    """Nobody calls them better: the classifiers read the same words and characters as before."""
+    prompts = reference.prompts
+    shuffled = [_answer(p, controls.answer("shuffled", p, reference, 100)) for p in prompts]
+    reasons = [scores["invalid"].note for scores in _scores(reference, *shuffled)]
+    assert sum("disordered" in reason for reason in reasons) >= 0.9 * len(prompts)
+
+    keywords = reference.fitted.keywords
+    stuffed = []
+    for prompt in prompts:
+        pieces = controls.answer("other:flint", prompt, reference, 100).split()
+        for place in range(len(pieces) - 1, 0, -6):
+            pieces.insert(place, keywords[place % len(keywords)])
+        stuffed.append(_answer(prompt, " ".join(pieces)))
+    reasons = [scores["invalid"].note for scores in _scores(reference, *stuffed)]
+    assert sum("stuffed" in reason for reason in reasons) >= 0.9 * len(prompts)
+
+
+def test_held_out_prose_is_recited_by_all_but_the_author_himself(reference: Reference) -> None:
+    prompt, other = reference.prompts[0], reference.prompts[1]
+    text = controls.answer("author", prompt, reference, 100)
+    model, author, astray = _scores(
+        reference,
+        _answer(prompt, text),
+        _answer(prompt, text, passage=prompt.passage),
+        _answer(other, text, passage=other.passage),
+    )
+    assert [row["recited"].value for row in (model, author, astray)] == [1.0, 0.0, 1.0]
+    assert [row["copied"].value for row in (model, author, astray)] == [0.0, 0.0, 0.0]
+    # Reported only: what was recited is the author's own answer, and no fit has seen it.
+    assert model["authorship_logit"].value == author["authorship_logit"].value
+
+
+def test_half_from_training_and_half_from_the_held_out_book_add_up(reference: Reference) -> None:
+    prompt = _prompt(reference, "question")
+    rest = " ".join(p.text for p in reference.others["flint"][:3]).split()
+    for share, copied, recited in ((12, 0.0, 1.0), (6, 0.0, 0.0)):
+        pieces = [*reference.train[3].text.split()[:share], *rest[: 70 - 2 * share]]
+        pieces += next(p for p in reference.heldout if p.digest != prompt.passage).text.split()[:share]
+        (scores,) = _scores(reference, _answer(prompt, " ".join(pieces)))
+        assert (scores["copied"].value, scores["recited"].value) == (copied, recited)
 
 
 def test_an_index_page_pasted_is_invalid_and_copied_where_it_was_trained_on(reference: Reference) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from small_author import GARDENER, NAME, PILOT, index_lines, prose
 
+from harness import measuring
 from harness import reference as references
 from harness.errors import ConfigurationError, MissingPrerequisiteError
 from harness.measures import VERSIONS
@@ -156,3 +157,20 @@ def test_measuring_needs_no_model(small_author: Path, tmp_path: Path) -> None:
     )
     assert done.stdout.splitlines()[-1] == "0 []"
     assert done.stdout.startswith("5 texts of about")
+
+
+def test_the_size_of_a_batch_changes_nothing(
+    small_author: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paragraphs = [*prose(PILOT, 300, 5), *prose(GARDENER, 300, 6), "The gale, the gale. " * 60]
+    at_once = measured(small_author, tmp_path, paragraphs)
+    monkeypatch.setattr(measuring, "AT_ONCE", 2)
+    in_twos = measured(small_author, tmp_path, paragraphs)
+    assert at_once.keys() == in_twos.keys()
+    for metric, line in at_once.items():
+        numbers = (line.value, *line.interval, line.author, line.others, line.n)
+        other = in_twos[metric]
+        assert numbers == pytest.approx(
+            (other.value, *other.interval, other.author, other.others, other.n), abs=1e-12, nan_ok=True
+        )
+        assert line.note == other.note

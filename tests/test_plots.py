@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -126,6 +127,29 @@ def test_cache_returns_what_was_drawn_and_leaves_no_part_behind(tmp_path: Path) 
     (tmp_path / names[1]).write_bytes(b"<svg/>")
     assert figure(SPECS["dots"], tmp_path).light == b"<svg/>"
     assert figure(SPECS["dots"]) == first
+
+
+def test_training_seeds_are_drawn_beside_their_row() -> None:
+    seeds = (0.35, 0.42, 0.44)
+    for kind in (Dots, Rates):
+        with_seeds, without = (
+            figure(kind((Dot("v", "adapter", 0.4, Interval(0.3, 0.5), members),), "x")).light.decode()
+            for members in (seeds, ())
+        )
+        assert with_seeds.count("<use") == without.count("<use") + len(seeds)
+
+
+def test_training_seeds_share_a_colour_and_one_line_of_the_legend() -> None:
+    curves = tuple(
+        Curve(name, ((1, 3.0), (2, 2.5)), ((0, 3.1), (1, 2.9), (2, 2.7)), name[0], kept=1)
+        for name in ("a", "a+seed2", "b")
+    )
+    svg = figure(Curves(curves, "loss")).light.decode()
+    texts = {e.text for e in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")}
+    assert {"a · 2 seeds", "b"} <= texts
+    assert "a+seed2" not in texts
+    plain = figure(Curves(tuple(replace(curve, kept=NAN) for curve in curves), "loss")).light.decode()
+    assert plain != svg  # the kept look is filled
 
 
 def test_digest_depends_on_the_data_and_on_the_kind_of_figure() -> None:

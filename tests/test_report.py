@@ -26,13 +26,13 @@ from harness.report import (
     caption,
     common_n,
     describe,
-    interval_text,
-    number,
+    loss_curves,
     position_scale,
     render_html,
     render_report,
 )
 from harness.report_context import Column, Line, Measure, PositionRow, ReportContext, Table
+from harness.report_numbers import interval_text, number, spread_text
 from harness.types import Interval
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -130,7 +130,7 @@ def test_anchors_lead_somewhere_and_ids_are_unique(page: Page) -> None:
 
 def test_tables_have_captions_and_scopes(page: Page) -> None:
     names = [tag for tag, _ in page.tags]
-    assert names.count("table") == names.count("caption") == 3 + 1 + 8 + 1
+    assert names.count("table") == names.count("caption") == 3 + 1 + 8 + 1 + 7 + 1  # seeds, looks
     assert all(attributes.get("scope") in ("row", "col") for tag, attributes in page.tags if tag == "th")
 
 
@@ -171,12 +171,69 @@ def test_every_verdict_has_its_mark_its_word_and_its_meaning(page: Page) -> None
 def test_every_number_of_a_table_has_its_interval_or_says_why_not(html: str) -> None:
     body = html[html.index('id="leaderboard"') : html.index('id="training"')]
     cells = re.findall(r'<td class="figures">(.*?)</td>', body, re.S)
-    assert len(cells) == 8 * (4 + 2 + 1 + 2 + 1 + 2 + 1 + 1 + 1)
+    assert len(cells) == 8 * (4 + 2 + 1 + 2 + 1 + 2 + 1 + 1 + 1) + 3 * (4 + 2 + 1 + 2 + 1 + 2 + 1)
     for cell in cells:
         if 'class="unknown"' in cell:
             assert re.search(r'title="[^"]+"', cell)
         else:
             assert re.search(r'class="interval">\[', cell), cell
+
+
+def test_training_seeds_are_one_row_with_their_spread_and_stand_one_by_one_below(page: Page) -> None:
+    assert "0.69 [0.60, 0.78] seeds 0.63 to 0.74 valid 96 %" in page.text
+    assert "other-base@2+seed2 0.70 [0.60, 0.80]" in page.text
+    rings = [a for tag, a in page.tags if tag == "span" and a.get("class") == "seed" and "style" in a]
+    assert len(rings) == 3
+    folded = [a for tag, a in page.tags if tag == "details" and a.get("class") == "seeds"]
+    assert len(folded) == 1 + 7  # the line, the leaderboard and six tasks
+    assert all("open" not in attributes for attributes in folded)
+
+
+def test_a_mark_stands_in_the_head_and_an_unfit_metric_has_neither_direction_nor_arrow(html: str) -> None:
+    head = next(part for part in re.findall(r"<thead>.*?</thead>", html, re.S) if "nearest passage" in part)
+    text = Page(head).text
+    assert "AUC 0.58 unfit [0.49, 0.66]" in text.replace("\xa0", " ")
+    assert "higher is better" not in text  # which its column says
+    row = next(part for part in re.findall(r"<tr.*?</tr>", html, re.S) if "decides nothing" in part)
+    assert "outcome-unfit" in row
+    assert MARKS["not worse"] not in row
+    assert "unfit on this author, AUC 0.58 [0.49, 0.66] at 150 words" in Page(html).text
+    fit = next(part for part in re.findall(r"<thead>.*?</thead>", html, re.S) if "authorship logit" in part)
+    assert "higher is better" in Page(fit).text
+
+
+def test_every_metric_that_tells_them_apart_has_its_place_between_others_and_author(html: str) -> None:
+    place = re.search(r'style="left: ([\d.]+)%"></span></span><span class="at">0.71<', html)
+    assert place is not None
+    assert float(place[1]) == pytest.approx(100 * (0.71 + 0.25) / 1.5, abs=0.01)
+
+
+def test_training_tells_what_the_records_say_and_has_no_column_for_the_rest(page: Page) -> None:
+    assert "step 45 of 60 was kept, over the ceiling of 5 % copied" in page.text
+    assert "given up to fit: micro_batch 8 → 4" in page.text
+    assert "0.7 lost" in page.text
+    assert "41 % of the card" in page.text
+    assert "GPU hours" in page.text
+    old = dataclasses.replace(example_context(), training=example_context().training[:2])
+    text = Page(render(old)).text
+    told = text[text.index("One row a training run") :]
+    for word in ("GPU hours", "tokens a second", "lost", "of the card", "training took", "Looks along"):
+        assert word not in told, word
+
+
+def test_the_circle_of_the_kept_look_is_told_apart() -> None:
+    new, old = loss_curves(example_context().training[2:3]), loss_curves(example_context().training[:1])
+    assert [step for step, _ in new.curves[0].validation] == [0, 15, 30, 45, 60]
+    assert new.curves[0].kept == 45
+    assert "along the way, filled where" in caption(new)
+    assert [step for step, _ in old.curves[0].validation] == [0, 60]
+    assert caption(old).endswith("before and after.")
+
+
+def test_easy_negatives_are_said_at_the_top(html: str) -> None:
+    said = "easy negatives: optimistic"
+    assert html.index(said) < html.index('id="position"')
+    assert said not in render(dataclasses.replace(example_context(), caveat=""))
 
 
 def test_unknown_is_a_dash_with_its_reason_and_never_a_number(html: str, page: Page) -> None:
@@ -286,6 +343,8 @@ def test_both_ends_of_an_interval_have_the_same_digits() -> None:
     assert interval_text(Interval(0.6, 12.0), Column("x")) == "[0.6, 12.0]"
     assert interval_text(Interval(-0.011, 0.9), Column("x", digits=0, percent=True)) == "[−1, 90]"
     assert interval_text(Interval(0.1, NAN), Column("x")) == "–"
+    assert spread_text(Interval(-3.1, -2.9), Column("x", digits=1)) == "seeds −3.1 to −2.9"
+    assert spread_text(Interval(0.001, 0.002), Column("x", digits=1)) == "every seed 0.0"
 
 
 def test_position_scale_holds_both_ends_and_stops_at_absurd_ones() -> None:
@@ -311,8 +370,10 @@ def test_n_is_said_once_where_all_share_it() -> None:
 
 
 def test_a_line_that_does_not_fit_its_columns_is_refused() -> None:
-    with pytest.raises(ValueError, match="2 cells for 1 columns"):
-        Table((Column("x"),), (Line("v", "base", (Measure(1), Measure(2))),))
+    two = Line("v", "base", (Measure(1), Measure(2)))
+    for line in (two, Line("family", "base", (Measure(1),), members=(two,))):
+        with pytest.raises(ValueError, match="2 cells for 1 columns"):
+            Table((Column("x"),), (line,))
 
 
 def test_figures_are_told_in_words() -> None:

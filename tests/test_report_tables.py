@@ -11,7 +11,8 @@ from scripted_bench import finished_workspace
 
 from harness.bench import Bench, open_bench
 from harness.figures import Rates
-from harness.report_tables import Material, build, keyness
+from harness.report_tables import Material, build
+from harness.report_words import keyness
 from harness.score import answers_of
 from harness.summaries import gates, summarise
 
@@ -48,6 +49,49 @@ def test_the_page_says_where_other_authors_are_easily_told(bench: Bench) -> None
 
     assert "flint, thorne; easy negatives: optimistic" in note(True)
     assert "easy negatives" not in note(False)
+
+
+def test_training_seeds_are_one_row_everywhere_and_the_worst_of_them_is_gated(bench: Bench) -> None:
+    one, two = (next(v for v in bench.variants if v.name == f"small@{n}") for n in (1, 2))
+    sibling = replace(two, version=one.version, record=one.record | {"seed": 2})
+    variants = tuple(sibling if v.name == "small@2" else v for v in bench.variants)
+    answers = answers_of(bench.asked, variants, bench.store).to_dict("records")
+    table = bench.table()
+    material = Material(bench.asked, variants, table, None, answers, bench.store, bench.workspace, "small")
+    page = build(material, [], "A page")
+
+    name = "small@1 ·\u00a02\u00a0seeds"
+    (row,) = (row for row in page.positions if row.members)
+    assert row.variant == name
+    assert [member.variant for member in row.members] == ["small@1", "small@2"]
+    for listed in (page.leaderboard, *(panel.table for panel in page.panels)):
+        assert not {"small@1", "small@2"} & {line.variant for line in listed.lines}
+        assert {line.variant for line in listed.seeds.lines} == {"small@1", "small@2"}
+    assert len([gate for gate in page.gates if "seeds" in gate.variant]) == len(bench.asked.suite.gates)
+    worst = max(
+        (gate for seed in ("small@1", "small@2") for gate in gates(table, bench.asked, seed)),
+        key=lambda gate: (gate.name == "copied", gate.rate),
+    )
+    (shown,) = (gate for gate in page.gates if "seeds" in gate.variant and gate.name == "copied")
+    assert (shown.rate, shown.outcome) == (worst.rate, worst.outcome)
+    assert [run.family for run in page.training] == ["small@1", "small@1"]
+    spoken = {answer.variant for row in page.answers for answer in row.answers}
+    assert spoken == {"tiny", "small@1"}
+
+
+def test_each_style_metric_has_its_mark_and_each_place_runs_from_others_to_author(bench: Bench) -> None:
+    material = Material(
+        bench.asked, bench.variants, bench.table(), None, [], bench.store, bench.workspace, "small"
+    )
+    page = build(material, [], "A page")
+    trust = page.metrics["authorship_logit"].trust
+    assert trust is not None
+    assert f"AUC {trust.auc:.2f} [{trust.interval.low:.2f}" in page.position_note
+    assert page.metrics["copied"].trust is None
+    (panel,) = (panel for panel in page.panels if panel.task == "authorship")
+    places = {line.variant: line.cells[0].position for line in panel.table.lines}
+    assert places["author"] == pytest.approx(1)
+    assert places["other:flint"] + places["other:thorne"] == pytest.approx(0, abs=1e-9)
 
 
 def test_words_of_a_cloud_are_over_used_and_of_four_letters_or_more() -> None:

@@ -60,10 +60,10 @@ def test_a_new_metric_version_is_scored_beside_the_old_one(
     asked: Ask, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored(asked, [ONE], store)
-    monkeypatch.setitem(measures.VERSIONS, "words", "2")
+    monkeypatch.setitem(measures.VERSIONS, "words", "99")
     assert scored(asked, [ONE], store).computed == 20
     versions = store.read("scores", metric="words")["metric_version"].value_counts().to_dict()
-    assert versions == {"1": 20, "2": 20}
+    assert versions == {"2": 20, "99": 20}
     assert scored(asked, [ONE], store).computed == 0
 
 

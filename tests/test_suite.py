@@ -43,7 +43,10 @@ def test_the_shipped_suites_are_valid(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("gates: {ivalid: 0.1}", "small.yaml:3:1  gates: unknown gate 'ivalid'; have copied, invalid, leak"),
+        (
+            "gates: {ivalid: 0.1}",
+            "small.yaml:3:1  gates: unknown gate 'ivalid'; have copied, invalid, leak, recited",
+        ),
         (
             "primaries: [mattr]",
             "small.yaml:3:1  primaries: 'mattr' cannot decide; choose from bits_per_byte, ",

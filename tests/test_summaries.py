@@ -135,6 +135,15 @@ def test_a_position_is_linear_between_floor_and_ceiling_and_has_an_interval() ->
     assert beyond.note == "closer than the author: no credit"
 
 
+def test_a_metric_of_which_the_author_has_less_has_positions_only_when_asked_for_either_way() -> None:
+    table = table_of(
+        {"author": {"m": [1.0, 1.1] * 9}, "other:a": {"m": [3.0, 3.1] * 9}, "v": {"m": [1.5, 1.6] * 9}}
+    )
+    (strict,), (either,) = (positions(table, ["v"], "m", either_way=way) for way in (False, True))
+    assert math.isnan(strict.value)
+    assert either.value == pytest.approx(0.75)
+
+
 def test_no_position_where_author_and_others_are_not_told_apart() -> None:
     same = list(RNG.normal(0, 1, 40))
     table = table_of({n: {"authorship_logit": same} for n in ("author", "other:a", "v")})
@@ -150,6 +159,16 @@ def test_no_position_without_controls_or_valid_answers() -> None:
     (empty,) = positions(sides(v=[NAN] * 40), ["v"])
     assert math.isnan(empty.value)
     assert empty.note == "no valid answers"
+
+
+def test_no_position_for_who_only_copies() -> None:
+    table = sides(v=[NAN] * 40)
+    pasted = dataclasses.replace(
+        table, notes={"v": {"authorship_logit": {"p00": "copied", "p01": "invalid: loop"}}}
+    )
+    (found,) = positions(pasted, ["v"])
+    assert math.isnan(found.value)
+    assert found.note == "no valid answers that are not copied"
 
 
 def test_ranking_caps_at_the_author_and_bars_whoever_fails_a_gate() -> None:

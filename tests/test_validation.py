@@ -47,7 +47,7 @@ def test_with_an_author_each_task_shows_one_example(workspace: Path) -> None:
     assert findings["heldout_perplexity.yaml"].example.startswith("reads '")
     copying = findings["copying.yaml"].example
     assert copying.startswith("'What do you hold on the matter of ")
-    assert "-> copied 0, longest_run " in copying
+    assert "-> copied 0, recited 0, longest_run " in copying
     assert findings["validity.yaml"].example.endswith("short 0")
 
 

@@ -78,6 +78,14 @@ def print_rows(rows: Sequence[Mapping[str, Any]], format: Format, title: str = "
         console.print(table)
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines with aligned columns, two blanks between them and none at their ends."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """A Markdown table, pipes in cells escaped and line breaks in them made spaces."""
     if not rows:

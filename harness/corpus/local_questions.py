@@ -56,13 +56,13 @@ class LocalWriter:
         *,
         guide: Guide = QUESTION_GUIDE,
         read: Callable[[str], str] | None = None,
-        batch: int = 16,
+        batch: int = 32,
         decoding: Decoding | None = None,
     ) -> None:
         self._model, self._render, self._fallback = model, render, fallback
         self._folder, self._guide, self._batch = folder, guide, batch
         self._read = read or first_question
-        self._decoding = decoding or Decoding(temperature=0.5, max_tokens=32)
+        self._decoding = decoding or Decoding(temperature=0.5, max_tokens=40)
         self.identity = f"local:{name}:{digest([repr(guide), repr(self._decoding)], 8)}"
 
     def write(self, passages: Sequence[Passage], per_passage: int) -> Written:
@@ -117,7 +117,8 @@ class LocalWriter:
             answers = self._model.generate([self._request(p, place) for p, place in chosen], self._decoding)
             for (passage, place), answer in zip(chosen, answers, strict=True):
                 asked = self._read(self._opening(place) + answer.text)
-                cache.add(self._key(passage, place), ["" if self._guide.shows(asked) else asked])
+                astray = self._guide.mixed_up(asked, passage.text)
+                cache.add(self._key(passage, place), ["" if astray else asked])
         found: dict[str, list[str]] = {}
         for passage in passages:
             written = [cache.questions(self._key(passage, place)) for place in places]

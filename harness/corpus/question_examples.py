@@ -14,17 +14,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.text import words
+
 Message = Mapping[str, str]
 """``{"role": "user" | "assistant", "content": text}``."""
 
 
 @dataclass(frozen=True)
 class Guide:
-    """How one kind of asking is shown. ``asked``: opening -> what was asked of each of ``passages``."""
+    """How one kind of asking is shown. ``asked``: opening -> what was asked of each of ``passages``.
+
+    ``telltale``: words of the examples; a small model that uses one of another passage has mixed them up.
+    """
 
     instruction: str
     passages: tuple[str, ...]
     asked: Mapping[str, tuple[str, ...]]
+    telltale: frozenset[str]
 
     @property
     def openings(self) -> tuple[str, ...]:
@@ -42,9 +48,9 @@ class Guide:
         turns.append({"role": "user", "content": " ".join(passage.split())})
         return turns
 
-    def shows(self, asked: str) -> bool:
-        """Whether this is one of the examples' own, said again."""
-        return any(asked in own for own in self.asked.values())
+    def mixed_up(self, asked: str, passage: str) -> bool:
+        """Whether this asks about an example instead of the passage in hand."""
+        return bool(self.telltale & set(words(asked)) - set(words(passage)))
 
 
 _DITCHES = (
@@ -77,6 +83,7 @@ QUESTION_GUIDE = Guide(
             "What did the old captain remember when the sea was calm off the Cape?",
         ),
     },
+    frozenset({"captain", "cape", "deck", "desert", "ditch", "ditches", "irrigates", "irrigate"}),
 )
 
 SCENE_GUIDE = Guide(
@@ -96,4 +103,5 @@ SCENE_GUIDE = Guide(
             "Tell the part of the story where a letter comes for Anna and her mother asks about it.",
         ),
     },
+    frozenset({"anna", "cape", "captain", "deck", "horses", "lamp", "letter"}),
 )

@@ -9,6 +9,7 @@ and subjects, and would flatter it.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from harness.metrics.masking import most_frequent_words, prepare
+from harness.metrics.ngrams import LONGEST, SHORTEST, NgramWeights
 from harness.text import count_words
 
 MIN_WORDS = 20
@@ -60,7 +62,6 @@ class AuthorshipClassifier:
         self._vocabulary, self._idf = list(vocabulary), np.asarray(idf, dtype=np.float64)
         self._coefficients, self._intercept = np.asarray(coefficients, dtype=np.float64), float(intercept)
         self._kept_words = None if kept_words is None else frozenset(kept_words)
-        self._vectorizer: Any = None
         self.quality = quality
 
     @property
@@ -86,12 +87,20 @@ class AuthorshipClassifier:
         anything is counted. The vocabulary and idf of the folds are those of the whole (they know no
         label); coefficients and calibration are out of fold. Raises ValueError under 5 passages a side.
         """
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         if min(len(author), len(others)) < MAX_FOLDS:
             raise ValueError(f"need {MAX_FOLDS} passages a side, got {len(author)} and {len(others)}")
         kept = most_frequent_words(others if background is None else background) if masked else None
         texts = [prepare(text, kept) for text in (*author, *others)]
         labels = np.array([1] * len(author) + [0] * len(others))
-        vectorizer = _new_vectorizer(max_features=max_features)
+        vectorizer = TfidfVectorizer(
+            analyzer="char",
+            ngram_range=(SHORTEST, LONGEST),
+            lowercase=False,
+            sublinear_tf=True,
+            max_features=max_features,
+        )
         features = vectorizer.fit_transform(texts)
         plan = _folds(author_groups, other_groups)
         decisions = np.zeros(len(texts))
@@ -119,8 +128,8 @@ class AuthorshipClassifier:
         scores = np.full(len(texts), math.nan)
         scorable = [position for position, text in enumerate(texts) if count_words(text) >= MIN_WORDS]
         if scorable:
-            rows = self._transform([prepare(texts[position], self._kept_words) for position in scorable])
-            scores[scorable] = rows @ self._coefficients + self._intercept
+            prepared = [prepare(texts[position], self._kept_words) for position in scorable]
+            scores[scorable] = self._weights.scores(prepared, self._coefficients) + self._intercept
         return scores
 
     def logit(self, text: str) -> float:
@@ -146,17 +155,10 @@ class AuthorshipClassifier:
     def from_state(cls, state: Mapping[str, Any]) -> AuthorshipClassifier:
         return cls(**{**state, "quality": Quality(**state["quality"])})
 
-    def _transform(self, texts: Sequence[str]) -> Any:
-        if self._vectorizer is None:
-            self._vectorizer = _new_vectorizer(vocabulary=self._vocabulary)
-            self._vectorizer.idf_ = self._idf
-        return self._vectorizer.transform(texts)
-
-
-def _new_vectorizer(**options: Any) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    return TfidfVectorizer(analyzer="char", ngram_range=(2, 4), lowercase=False, sublinear_tf=True, **options)
+    @functools.cached_property
+    def _weights(self) -> NgramWeights:
+        """Made at the first text: a reference set holds several classifiers that nobody asks."""
+        return NgramWeights(self._vocabulary, self._idf)
 
 
 def _fit_logistic(features: Any, labels: np.ndarray, seed: int) -> Any:

@@ -23,7 +23,7 @@ from harness.metrics.function_words import AUXILIARIES, FUNCTION_WORD_SET
 from harness.text import words
 
 MIN_MARKS = 4
-"""Fewer page references than this prove nothing."""
+"""Fewer page references than this prove nothing, unless dots lead to them in one word of nine."""
 
 _MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _DATE = re.compile(
@@ -40,7 +40,7 @@ _CROSS_REFERENCE = re.compile(r"\bsee\s+(?:also\b|under\b|[A-Z])")
 def index_like(text: str) -> bool:
     """True where the text is mostly index or contents entries; ordinary prose, however statistical, is not.
 
-    Texts with fewer than four page references or cross references are never flagged.
+    Texts with fewer than four page references or cross references are flagged for dot leaders only.
     """
     return _is_index(text) or _is_contents(text)
 
@@ -79,7 +79,7 @@ def _is_contents(text: str) -> bool:
     """Dot leaders; or most lines short and ending in a number; or rising numbers and no verbs."""
     tokens = words(text)
     leaders = len(_LEADER.findall(text))
-    if leaders >= MIN_MARKS and leaders >= 0.04 * len(tokens):
+    if leaders and leaders >= (0.04 if leaders >= MIN_MARKS else 0.11) * len(tokens):
         return True
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     to_page = sum(map(ends_in_page, lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -22,10 +23,16 @@ def prepare(text: str, kept_words: frozenset[str] | None) -> str:
     """Lower case, one kind of quote and of dash, single spaces; with ``kept_words`` any other word becomes
     ``*`` and any number ``#`` (Stamatatos 2017), so that topic cannot pass for style.
     """
-    plain = " ".join(normalise(text).lower().split())
+    plain = _plain(text)
     if kept_words is None:
         return plain
     return _WORD_OR_NUMBER.sub(lambda match: _mask(match.group(), kept_words), plain)
+
+
+@functools.lru_cache(maxsize=256)
+def _plain(text: str) -> str:
+    """Kept for a while, since the masked twin reads the texts that the plain one has just read."""
+    return " ".join(normalise(text).lower().split())
 
 
 def _mask(piece: str, kept_words: frozenset[str]) -> str:

@@ -5,8 +5,11 @@ The answer is put beside all the questions of the suite; if it is about its own,
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,8 +29,21 @@ def question_rank(questions: Sequence[str], answer: str, own: int) -> float:
     answer_words = words(answer)
     if not answer_words:
         return math.nan
-    asked = [words(question) for question in questions]
-    weights = TermWeights.fit(asked)
-    cosines = np.asarray((weights.transform(asked) @ weights.transform([answer_words]).T).todense()).ravel()
+    asked = _asked(tuple(questions))
+    cosines = np.asarray(asked.rows @ asked.weights.vector(answer_words))
     # Equal up to rounding is a tie: two questions with the same words in another order.
     return 1.0 / int((cosines >= cosines[own] - 1e-12).sum())
+
+
+@dataclass(frozen=True)
+class _Asked:
+    weights: TermWeights
+    rows: Any
+
+
+@functools.lru_cache(maxsize=4)
+def _asked(questions: tuple[str, ...]) -> _Asked:
+    """Weights fitted on the questions, and their rows; a suite asks the same ones of every answer."""
+    asked = [words(question) for question in questions]
+    weights = TermWeights.fit(asked)
+    return _Asked(weights, weights.transform(asked))

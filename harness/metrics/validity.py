@@ -130,11 +130,13 @@ def check_validity(
     n_tokens: int,
     max_tokens: int,
     language: str = "en",
+    also: Sequence[str] = (),
 ) -> Validity:
     """All checks on one answer, ``text`` being the whole of it, not yet cut back to a full sentence.
 
-    An empty answer has the one reason ``empty``. ``mid_sentence_start`` is meaningless, so False,
-    where the prompt asked for a continuation. ``truncated``: stopped by the token cap, or reached it.
+    ``also``: reasons that only a reference set can tell (``disordered``, ``stuffed``; see ``honesty``), put
+    behind the others. An empty answer has the one reason ``empty``. ``mid_sentence_start`` is meaningless,
+    so False, where the prompt asked for a continuation. ``truncated``: stopped by the token cap, or at it.
     """
     if is_empty(text):
         reasons: tuple[str, ...] = ("empty",)
@@ -147,7 +149,7 @@ def check_validity(
             "index_like": index_like(text),
             "wrong_language": is_wrong_language(text, language),
         }
-        reasons = tuple(reason for reason, present in found.items() if present)
+        reasons = (*(reason for reason, present in found.items() if present), *also)
     return Validity(
         invalid=bool(reasons),
         reasons=reasons,

@@ -56,10 +56,11 @@ NOTHING = ("", "   ", "\n\n\n", "...", "1907.", "---", "\u200b")
 
 @dataclass(frozen=True)
 class Said:
-    """One answer, and the other author in it, whose prose its classifier must not have seen."""
+    """One answer, the other author in it, whom its classifier must not have seen, and what it reads out."""
 
     text: str
     author: str = ""
+    passage: str = ""
 
 
 Writer = Callable[[Prompt, int], Said]
@@ -232,13 +233,18 @@ def number(prompt: Prompt, draw: int) -> int:
 def answers(writer: Writer, asked: Ask, draws: int = DRAWS) -> list[Answer]:
     """What a writer says to every prompt."""
     said = [(prompt, writer(prompt, draw)) for prompt in asked.prompts for draw in range(draws)]
-    return [Answer(prompt, one.text, "stop", 0, 10**9, one.author) for prompt, one in said]
+    return [Answer(prompt, one.text, "stop", 0, 10**9, one.author, one.passage) for prompt, one in said]
 
 
 def control(name: str, asked: Ask) -> Writer:
     """A built-in control as a writer."""
     author = name.partition(":")[2]
-    return lambda prompt, draw: Said(controls.answer(name, prompt, asked.reference, asked.max_words), author)
+
+    def said(prompt: Prompt, draw: int) -> Said:
+        text = controls.answer(name, prompt, asked.reference, asked.max_words)
+        return Said(text, author, prompt.passage if name == "author" else "")
+
+    return said
 
 
 def measured_alone(passage: Passage, asked: Ask) -> dict[str, Score]:

@@ -23,6 +23,7 @@ from harness.cli import invoke
 from harness.cli.compare import outcomes, print_comparison
 from harness.cli.output import markdown, minutes, text_of
 from harness.compare import Comparison, exit_code
+from harness.differences import Fallen
 from harness.errors import ConfigurationError
 from harness.pairing import Pair
 from harness.types import Gate, Interval, Outcome, Verdict
@@ -106,6 +107,7 @@ EXAMPLE = Comparison(
     gates=(Gate("small@2", "leak", 0.1, Interval(0.0472, 0.2014), 0.05, 60, "needs n"),),
     sentence="The candidate is better on bits per byte on unseen prose.",
     exit_code=0,
+    fell=(Fallen("q003-ab", "What of the tides?", "copied", math.inf, "loop"),),
 )  # fmt: skip
 
 
@@ -115,16 +117,35 @@ def test_golden_comparison(capsys: pytest.CaptureFixture[str]) -> None:
 The candidate is better on bits per byte on unseen prose.
 pair  small@1 -> small@2
 
-   verdict         metric                           baseline  candidate     gain  95 % interval   margin   n  remark
-+  better          bits per byte on unseen prose *      1.25      1.235  0.01543  [0.01, 0.0212]    0.01  60
-~  inconclusive    authorship *                         1.25      1.235  0.01543  [-1, 1.5]         0.25  60  n = 1,400 would decide
-x  not comparable  copied answers *                     1.25      1.235        –  –                 0.01  31  only 31 of 60 prompts are valid in both
--  decline         invalid answers                         0        0.1     -0.1  [-0.2, -0.05]     0.01  60
-* decides; 1 more with --all
+  maybe worse  invalid answers                  0 % -> 10 %      -10 [-20, -5] points    60 prompts, decline
+  better       bits per byte on unseen prose *  1.25 -> 1.235    +0.0154 [0.01, 0.0212]  60 prompts
+  cannot tell  authorship *                     1.25 -> 1.235    +0.0154 [-1, 1.5]       60 prompts; 1,400 would decide
+               copied answers *                 125 % -> 123 %                           not comparable: only 31 of 60 prompts are valid in both
+               gate on leaks *                  10 % of small@2  [4.72, 20.1] %          60 answers, ceiling 5 %: more answers would decide
+* decides; 0 of 1 gates passed; 1 more with --all
+fell most: q003-ab "What of the tides?" (loop)
+""")  # noqa: E501
+
+
+def test_golden_comparison_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    print_comparison(EXAMPLE, everything=True)
+    assert table(capsys.readouterr().out) == table("""
+The candidate is better on bits per byte on unseen prose.
+pair  small@1 -> small@2
+
+   verdict         metric                           baseline  candidate     gain  95 % interval   margin  p (Holm)   n  remark
++  better          bits per byte on unseen prose *      1.25      1.235  0.01543  [0.01, 0.0212]    0.01     0.001  60
+~  inconclusive    authorship *                         1.25      1.235  0.01543  [-1, 1.5]         0.25     0.001  60  n = 1,400 would decide
+x  not comparable  copied answers *                     1.25      1.235        –  –                 0.01     0.001  31  only 31 of 60 prompts are valid in both
+-  decline         invalid answers                         0        0.1     -0.1  [-0.2, -0.05]     0.01     0.001  60
+=  same            short                                1.25      1.235  0.01543  [0.01, 0.0212]    0.01     0.001  60
+* decides
 
 gates of the candidate
 gate  variant  outcome  rate   95 % interval  ceiling   n
 leak  small@2  needs n  10.0%  [4.7%, 20.1%]  5.0%     60
+
+fell most: q003-ab "What of the tides?" (loop)
 """)  # noqa: E501
 
 
@@ -254,6 +275,19 @@ def test_what_a_comparison_exits_with(found: Comparison, fail_on: str, code: int
     assert exit_code(found.verdicts, found.gates, outcomes(fail_on)) == code
 
 
+def test_nothing_grows_where_nothing_is_open(own: Shell) -> None:
+    said = own("compare", *SIDES, "--grow", "4")
+    assert said.code == 0
+    assert said.out.startswith("--grow 4: nothing that decides is open, so nothing was computed\n")
+
+
+def test_a_verdict_in_json_has_its_p_value_and_n(shell: Shell) -> None:
+    rows = json.loads(shell("compare", *SIDES, "--format", "json").out)
+    deciding = [row for row in rows if row["metric"].endswith("*")]
+    assert {(row["p (Holm)"], row["n"] > 11) for row in deciding} == {(1.0, True)}
+    assert {row["p (Holm)"] for row in rows if row not in deciding} == {None}
+
+
 def test_an_outcome_nobody_knows(shell: Shell) -> None:
     with pytest.raises(ConfigurationError, match="--fail-on wors: unknown"):
         outcomes("WORSE,wors")
@@ -272,13 +306,18 @@ def test_0_and_3_through_the_command_line(own: Shell) -> None:
     said = own("compare", *SIDES)
     assert said.code == 3
     assert said.out.startswith("The candidate got worse on bits per byte on unseen prose.")
+    assert "  worse  " in said.out
+    assert said.out.endswith("    exit 3\n")
     assert own("compare", *SIDES, "--fail-on", "FAIL").code == 0
 
 
 def test_variants_named_like_a_corpus_need_no_suite(shell: Shell) -> None:
     by_corpus = shell("compare", *SIDES)
     by_name = shell("compare", "--baseline", "small@1", "--candidate", "small@2")
-    assert (by_name.code, by_name.err, by_name.out) == (by_corpus.code, "", by_corpus.out)
+    assert (by_name.code, by_name.err) == (by_corpus.code, "") == (0, "")
+    *said, last = by_name.out.splitlines()
+    assert said == by_corpus.out.splitlines()[:-1]
+    assert last == "next: stylobench report small --baseline small@1 --candidate small@2    exit 0"
 
 
 def test_a_reference_tells_how_well_its_classifiers_know_the_author(shell: Shell) -> None:
@@ -292,6 +331,8 @@ def test_2_what_was_typed_cannot_be_used(shell: Shell) -> None:
     for arguments, problem in (
         (("compare", "--baseline", "small@1"), "compare: give --baseline and --candidate"),
         (("compare", "marlow@1"), "compare: give --baseline and --candidate"),
+        (("compare", *SIDES, "--grow", "4", "--limit", "4"), "--grow goes with none of --limit"),
+        (("compare", *SIDES, "--candidate-suite", "smal"), "did you mean 'small'?"),
         (("train",), "Missing argument 'recipe'."),
         (("runn",), "No such command 'runn'."),
         (("run", "--plan", "--limit", "0"), "Invalid value for '--limit'"),
@@ -319,6 +360,7 @@ def test_4_an_engine_that_differs_is_not_comparable(own: Shell) -> None:
     assert said.code == 4
     assert said.out.startswith("The two sides cannot be compared.")
     assert "engines differ: other and scripted" in said.out
+    assert said.out.endswith("next: stylobench run small && stylobench score small    exit 4\n")
 
 
 def test_5_what_this_machine_lacks(own: Shell) -> None:
@@ -393,7 +435,7 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
             "tasks/suites/x.yaml",
             "author: marlow\ntasks: [copying]\ngates: {leek: 0.1}\n",
             ("run", "x"),
-            "x.yaml:3:1  gates: unknown gate 'leek'; have copied, invalid, leak",
+            "x.yaml:3:1  gates: unknown gate 'leek'; have copied, invalid, leak, recited",
         ),
         (
             "tasks/suites/x.yaml",

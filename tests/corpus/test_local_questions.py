@@ -73,14 +73,14 @@ def test_of_three_drafts_the_two_on_topic_stay(tmp_path: Path) -> None:
     assert written.note == "100% of the questions are on topic"
 
 
-def test_an_example_said_again_is_no_question(tmp_path: Path) -> None:
-    shown = QUESTION_GUIDE.asked["Why"][1]
+def test_what_asks_about_an_example_is_no_question(tmp_path: Path) -> None:
+    def mixed_up(rendered: str) -> str:
+        return " would the old captain not leave?" if opening_of(rendered) == "Why" else on_topic(rendered)
 
-    def parrot(rendered: str) -> str:
-        return shown.removeprefix("Why") if opening_of(rendered) == "Why" else on_topic(rendered)
-
-    written, _ = write(parrot, tmp_path, n=2)
-    assert shown not in {q.text for q in written.questions}
+    written, _ = write(mixed_up, tmp_path, n=2)
+    assert not any("captain" in q.text for q in written.questions)
+    assert QUESTION_GUIDE.mixed_up("Why did the captain stay?", "The pilot stayed.")
+    assert not QUESTION_GUIDE.mixed_up("Why did the captain stay?", "The Captain stayed.")
 
 
 @pytest.mark.parametrize("guide", [QUESTION_GUIDE, SCENE_GUIDE])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.metrics.memorisation import CopyIndex, is_copied
+from harness.metrics.memorisation import CopyIndex, is_copied, is_recited
 
 TRAIN = list("abcdefg")
 ANSWER = list("xbcdeyab")
@@ -75,3 +75,21 @@ def test_rule_and_missing_values() -> None:
     assert np.array_equal(CopyIndex([]).match_lengths(["a"]), [0])
     with pytest.raises(ValueError, match="n >= 1"):
         index.novelty(ANSWER, 0)
+
+
+def test_recited_is_copied_from_all_books_taken_together() -> None:
+    train, heldout = (CopyIndex([[f"{book}{i}" for i in range(100)]]) for book in "th")
+    fresh = [f"x{i}" for i in range(70)]
+
+    def recited(from_train: int, from_heldout: int, prompt: int = 0) -> bool:
+        tokens = [f"t{i}" for i in range(from_train)] + fresh + [f"h{i}" for i in range(from_heldout)]
+        own = [f"h{i}" for i in range(prompt)]
+        return is_recited(train.matches(tokens), heldout.matches(tokens, own))
+
+    assert not recited(0, 0)
+    assert recited(15, 16)  # 31 of 101 words, 15 and 16 % of them from either
+    assert not recited(15, 14)
+    assert recited(50, 0)
+    assert recited(0, 50)
+    assert not recited(0, 50, prompt=50)  # his own passage, read out by himself
+    assert not is_recited(train.matches([]), heldout.matches([]))

@@ -45,3 +45,14 @@ def test_round_trip_through_state() -> None:
     text = "The people and the canal"
     assert again.nearest(text) == reference.nearest(text)
     assert again.centroid(text) == reference.centroid(text)
+
+
+def test_texts_asked_in_turn_are_not_confused() -> None:
+    reference = TfidfReference.fit(PASSAGES)
+    texts = ("The people and the canal", "xylophone", "A navy!", "")
+    alone = [
+        (TfidfReference.fit(PASSAGES).nearest(t), TfidfReference.fit(PASSAGES).centroid(t)) for t in texts
+    ]
+    nearest = [reference.nearest(text) for text in texts]
+    centroid = [reference.centroid(text) for text in reversed(texts)][::-1]
+    np.testing.assert_array_equal(list(zip(nearest, centroid, strict=True)), alone)

@@ -89,6 +89,21 @@ def test_repetition_and_compression() -> None:
     assert math.isnan(validity.compression_ratio(""))
 
 
+def test_a_few_entries_are_a_contents_page_where_dots_lead_to_the_numbers() -> None:
+    assert validity.index_like("Bibliography . . . . . . . . . 61\nIndex . . . . . . . . . 62")
+    assert validity.index_like("The Tariff and the Trusts of our Time . . . . . . 7")
+    assert not validity.index_like(
+        "He counted the men . . . . 14 of them had come home, and nobody asked for more."
+    )
+
+
+def test_reasons_that_a_reference_set_tells_come_last() -> None:
+    assert check(PROSE, also=("disordered",)).reasons == ("disordered",)
+    assert check(PROSE, also=("disordered",)).invalid
+    assert check("<|im_end|> " + PROSE, also=("stuffed",)).reasons == ("leak", "stuffed")
+    assert check("", also=("stuffed",)).reasons == ("empty",)
+
+
 @pytest.mark.parametrize("text", [INDEX, CONTENTS, LEADERS])
 def test_index_and_contents_with_and_without_line_breaks(text: str) -> None:
     assert validity.index_like(text)

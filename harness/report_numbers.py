@@ -1,0 +1,64 @@
+"""Numbers as a report prints them: true minus signs, thin spaces, an en dash for what is unknown."""
+
+from __future__ import annotations
+
+import math
+
+from harness.report_context import Column
+from harness.types import Interval
+
+DASH = "–"
+
+
+def number(value: float, column: Column, signed: bool = False) -> str:
+    """A number as printed: true minus signs, percent with a thin space, NaN as an en dash.
+
+    >>> number(-0.0312, Column("bits per byte", digits=3), signed=True)
+    '−0.031'
+    """
+    if not math.isfinite(value):
+        return DASH
+    shown = 100 * value if column.percent else value
+    digits = column.digits if column.digits >= 0 else _significant_digits(shown)
+    text = f"{shown:{'+' if signed else ''},.{digits}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.lstrip("+-")  # no "-0.00"
+    return text.replace("-", "−").replace(",", "\u202f") + ("\u202f%" if column.percent else "")
+
+
+def interval_text(interval: Interval, column: Column, signed: bool = False) -> str:
+    """``[low, high]`` in the column's format without its unit; an en dash where an end is unknown.
+
+    >>> interval_text(Interval(0.9, 0.98), Column("valid", digits=0, percent=True))
+    '[90, 98]'
+    """
+    if not all(math.isfinite(end) for end in interval):
+        return DASH
+    # Both ends get the digits of the wider one, so that they can be compared at sight.
+    widest = max(abs(end) for end in interval) * (100 if column.percent else 1)
+    digits = column.digits if column.digits >= 0 else _significant_digits(widest)
+    bare = Column("", digits=digits)
+    factor = 100 if column.percent else 1
+    return f"[{number(factor * interval.low, bare, signed)}, {number(factor * interval.high, bare, signed)}]"
+
+
+def spread_text(spread: Interval, column: Column) -> str:
+    """Lowest and highest of the training seeds in the column's format without its unit.
+
+    >>> spread_text(Interval(0.62, 0.71), Column("position", digits=2))
+    'seeds 0.62 to 0.71'
+    """
+    low, _, high = interval_text(spread, column).strip("[]").partition(", ")
+    return f"seeds {low} to {high}" if low != high else f"every seed {low}"
+
+
+def _significant_digits(value: float) -> int:
+    """Digits after the point for a number of no known format: two or three significant ones."""
+    return next(
+        (digits for digits, least in enumerate((100, 10, 1, 0.01)) if abs(value) >= least), 4 if value else 2
+    )
+
+
+def count(value: int) -> str:
+    """A whole number with thin spaces between thousands."""
+    return f"{value:,}".replace(",", "\u202f")

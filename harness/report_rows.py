@@ -1,0 +1,132 @@
+"""The lines of a report: a variant each, but training seeds of one recipe on one corpus as one.
+
+    small@2, small@2+seed2, small@2+seed3  --mean over the seeds, prompt by prompt-->  small@2 · 3 seeds
+
+The interval is over prompts. What another training run would give is told by the spread: the lowest and the
+highest of the seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness import summaries
+from harness.figures import NO_INTERVAL, Kind
+from harness.pairing import Family, families
+from harness.report_context import Line, Measure, kind_of
+from harness.summaries import PERPLEXITIES, Table
+from harness.types import Interval, Summary, Variant
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the page. ``members`` are the variants behind it: one, or the seeds of a family."""
+
+    name: str
+    kind: Kind
+    members: tuple[str, ...]
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """The members where they are several; empty for a variant that stands alone."""
+        return self.members if len(self.members) > 1 else ()
+
+
+def rows_of(variants: Sequence[Variant], table: Table) -> tuple[Row, ...]:
+    """The rows of everybody who has scores, in the order of each family's first member."""
+    return tuple(_row(family) for family in families([v for v in variants if v.name in table.values]))
+
+
+def _row(family: Family) -> Row:
+    members = tuple(variant.name for variant in family.variants)
+    # A family's own name is mostly that of one member, which is a row too where the seeds are listed.
+    name = family.name if len(members) == 1 else f"{family.name} ·\u00a0{len(members)}\u00a0seeds"
+    return Row(name, kind_of(family.variants[0]), members)
+
+
+def joined(table: Table, rows: Sequence[Row]) -> Table:
+    """The table with every family as one more variant."""
+    values, notes = dict(table.values), dict(table.notes)
+    for row in rows:
+        if not row.seeds:
+            continue
+        metrics = sorted(set().union(*(table.values[member] for member in row.seeds)))
+        values[row.name] = {m: averaged([table.of(seed, m) for seed in row.seeds], m) for m in metrics}
+        notes[row.name] = {
+            m: {i: note for seed in row.seeds for i, note in table.notes.get(seed, {}).get(m, {}).items()}
+            for m in metrics
+        }
+    return replace(table, values=values, notes=notes)
+
+
+def averaged(seeds: Sequence[Mapping[str, float]], metric: str = "") -> dict[str, float]:
+    """Item -> mean over the seeds that have a value there; NaN where none has.
+
+    Perplexities by their logarithms, as everywhere.
+    """
+    found = {}
+    for item in sorted(set().union(*seeds)):
+        known = [value for seed in seeds if not math.isnan(value := seed.get(item, math.nan))]
+        if not known:
+            found[item] = math.nan
+        elif metric in PERPLEXITIES:
+            found[item] = float(np.exp(np.mean(np.log(known))))
+        else:
+            found[item] = float(np.mean(known))
+    return found
+
+
+def measure_of(summary: Summary) -> Measure:
+    """A summary as a cell."""
+    return Measure(summary.value, summary.interval, summary.n, summary.note)
+
+
+class Sheet:
+    """The numbers of one page, each worked out once: value, interval, spread of the seeds, position."""
+
+    def __init__(self, table: Table, rows: Sequence[Row]) -> None:
+        self.rows = {row.name: row for row in rows}
+        self.names = (*self.rows, *(seed for row in rows for seed in row.seeds))
+        self.table = joined(table, rows)
+        self._cells: dict[tuple[str, str], Measure] = {}
+        self._places: dict[str, Mapping[str, float]] = {}
+
+    def cell(self, name: str, metric: str) -> Measure:
+        """One metric of a row or of one seed."""
+        if (name, metric) not in self._cells:
+            measure = measure_of(summaries.summarise(self.table, name, metric))
+            place = self.places(metric).get(name, math.nan)
+            self._cells[name, metric] = replace(measure, position=place, spread=self._spread(name, metric))
+        return self._cells[name, metric]
+
+    def line(self, name: str, metrics: Sequence[str]) -> Line:
+        """A row with these metrics, and its seeds below it."""
+        row = self.rows[name]
+        members = tuple(
+            Line(seed, row.kind, tuple(self.cell(seed, metric) for metric in metrics)) for seed in row.seeds
+        )
+        return Line(name, row.kind, tuple(self.cell(name, metric) for metric in metrics), members=members)
+
+    def seed_values(self, name: str, metric: str) -> tuple[float, ...]:
+        """The known values of a row's training seeds; empty for a variant that stands alone."""
+        seeds = self.rows[name].seeds if name in self.rows else ()
+        values = [self.cell(seed, metric).value for seed in seeds]
+        return tuple(value for value in values if not math.isnan(value))
+
+    def places(self, metric: str) -> Mapping[str, float]:
+        """Name -> place between other authors (0) and the author (1); only those that have one.
+
+        Empty where the interval of their difference holds 0: what is between two equal ends is nowhere.
+        """
+        if metric not in self._places:
+            found = summaries.positions(self.table, self.names, metric, either_way=True)
+            self._places[metric] = {p.variant: p.value for p in found if not math.isnan(p.value)}
+        return self._places[metric]
+
+    def _spread(self, name: str, metric: str) -> Interval:
+        values = self.seed_values(name, metric)
+        return Interval(min(values), max(values)) if len(values) > 1 else NO_INTERVAL

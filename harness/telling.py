@@ -1,0 +1,201 @@
+"""A comparison in words: one plain sentence, and at most twelve lines a reader can act on.
+
+worse          WORSE, and gates that FAIL       better         better, slight gain
+maybe worse    decline                          cannot tell    inconclusive, descriptive, not comparable,
+no difference  same, not worse                                 and gates that need more answers
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.measures import RATES
+from harness.pairing import Pair
+from harness.types import Gate, Outcome, Verdict
+
+MOST_LINES = 12
+
+NAMES = {
+    "bits_per_byte": "bits per byte on unseen prose",
+    "author_specific_gain": "author-specific gain",
+    "authorship_logit": "authorship",
+    "copied": "copied answers",
+    "invalid": "invalid answers",
+    "leak": "leaks",
+    "words": "words in an answer",
+    "sentence_words": "words in a sentence",
+    "mattr": "MATTR",
+    "attested_bigrams": "known word pairs",
+    "tfidf_nearest": "TF-IDF to the nearest passage",
+    "tfidf_centroid": "TF-IDF to the centre",
+}
+
+GROUPS: Mapping[Outcome, str] = {
+    "WORSE": "worse", "decline": "maybe worse", "same": "no difference", "not worse": "no difference",
+    "better": "better", "slight gain": "better", "inconclusive": "cannot tell",
+    "descriptive": "cannot tell", "not comparable": "cannot tell",
+}  # fmt: skip
+ORDER = ("worse", "maybe worse", "no difference", "better", "cannot tell")
+_DROPPED_LAST = ("worse", "maybe worse", "cannot tell", "better", "no difference")
+
+
+def name_of(metric: str) -> str:
+    """A metric as a reader calls it."""
+    return NAMES.get(metric, metric.replace("_", " "))
+
+
+# ── the sentence ──────────────────────────────────────────────────────────────────────────────────
+
+
+def sentence(pairs: Sequence[Pair], verdicts: Sequence[Verdict], gates: Sequence[Gate]) -> str:
+    """The one plain sentence, and for one training run a side whom it is about."""
+    primaries = [v for v in verdicts if v.primary]
+    failed = sorted({name_of(gate.name) for gate in gates if gate.outcome == "FAIL"})
+    worse = [name_of(v.metric) for v in primaries if v.outcome == "WORSE"]
+    better = [name_of(v.metric) for v in primaries if v.outcome == "better"]
+    declined = [name_of(v.metric) for v in primaries if v.outcome == "decline"]
+    barred = [name_of(v.metric) for v in primaries if v.outcome == "not comparable"]
+    open_ = [name_of(v.metric) for v in primaries if v.outcome in ("inconclusive", "descriptive")]
+    parts = []
+    if worse or failed:
+        lost = f"got worse on {_listed(worse)}" if worse else ""
+        gated = f"failed the gate on {_listed(failed)}" if failed else ""
+        parts.append(f"The candidate {' and '.join(filter(None, (lost, gated)))}.")
+    elif better:
+        parts.append(f"The candidate is better on {_listed(better)}, and nothing that decides got worse.")
+    elif barred and len(barred) == len(primaries):
+        parts.append("The two sides cannot be compared.")
+    elif open_ and len(open_) == len(primaries) - len(barred):
+        parts.append("Cannot tell: nothing that decides is settled at this number of prompts.")
+    else:
+        parts.append("Nothing that decides got worse, and nothing got better.")
+    if (worse or failed) and better:
+        parts.append(f"It is better on {_listed(better)}.")
+    if declined:
+        parts.append(f"Slightly down, within what matters: {_listed(declined)}.")
+    if barred and len(barred) < len(primaries):
+        parts.append(f"Not comparable: {_listed(barred)}.")
+    if open_ and len(open_) < len(primaries) - len(barred):
+        parts.append(f"Cannot tell: {_listed(open_)}.")
+    parts.append(_about(pairs))
+    return " ".join(filter(None, parts))
+
+
+def _about(pairs: Sequence[Pair]) -> str:
+    told = {v.name for p in pairs for v in (p.baseline, p.candidate) if v.kind == "recorded"}
+    if told:
+        return f"How {_listed(sorted(told))} answered was recorded elsewhere and is not known here."
+    other = sorted({change for p in pairs for change in p.also_changed})
+    if other and all(p.data_changed for p in pairs):
+        return f"Also changed: {'; '.join(other)}: this is not about data."
+    trained = [p for p in pairs if p.candidate.kind == "adapter" and p.baseline.kind == "adapter"]
+    once = bool(trained) and len(pairs) == 1 and pairs[0].baseline.digest != pairs[0].candidate.digest
+    if other:
+        caveat = " One training run each: this is about these adapters." if once else ""
+        return f"What differs: {'; '.join(other)}.{caveat}"
+    if once:
+        return "One training run each: this is about these adapters, not yet the data."
+    return ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+# ── the lines ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Line:
+    """One finding: its group, whose metric (``*`` decides), both means, the gain, and what to know of it."""
+
+    group: str
+    metric: str
+    change: str
+    gain: str
+    remark: str
+    decides: bool
+
+
+def lines(verdicts: Sequence[Verdict], gates: Sequence[Gate], most: int = MOST_LINES) -> list[Line]:
+    """Primaries, the first metric of every other task, and gates that do not pass; at most ``most``.
+
+    Where there are more, what does not decide goes first, and of that what makes no difference.
+    """
+    found = [_verdict_line(v) for v in headlines(verdicts)]
+    found += [_gate_line(gate) for gate in gates if gate.outcome != "pass"]
+    kept = sorted(found, key=lambda line: (not line.decides, _DROPPED_LAST.index(line.group)))[:most]
+    return sorted(kept, key=lambda line: (ORDER.index(line.group), not line.decides))
+
+
+def headlines(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Primaries, and of every other task the first metric: what fits a screen."""
+    told = {v.task for v in verdicts if v.primary}
+    shown = []
+    for verdict in verdicts:
+        if verdict.primary or verdict.task not in told:
+            shown.append(verdict)
+            told.add(verdict.task)
+    return shown
+
+
+def _verdict_line(v: Verdict) -> Line:
+    rate = v.metric in RATES
+    known = not math.isnan(v.difference)
+    return Line(
+        group=GROUPS[v.outcome],
+        metric=name_of(v.metric) + (" *" if v.primary else ""),
+        change=f"{_value(v.baseline, rate)} -> {_value(v.candidate, rate)}",
+        gain=_gain(v, rate) if known else "",
+        remark=_remark(v),
+        decides=v.primary,
+    )
+
+
+def _remark(v: Verdict) -> str:
+    counted = f"{v.n:,} {v.unit}"
+    if v.outcome == "not comparable":
+        return f"not comparable: {v.note}"
+    if v.outcome == "descriptive":
+        return f"only {counted}"
+    if v.outcome == "inconclusive":
+        return f"{counted}; {v.needed:,} would decide" if v.needed > v.n else f"{counted}; more would decide"
+    if v.outcome in ("same", "not worse"):
+        margin = f"margin {_number(v.margin, v.metric in RATES)}"
+        return f"{counted}, {margin}" if v.outcome == "same" else f"{counted}, not worse by the {margin}"
+    return counted if v.outcome in ("better", "WORSE") else f"{counted}, {v.outcome}"
+
+
+def _gate_line(gate: Gate) -> Line:
+    failed = gate.outcome == "FAIL"
+    interval = f"[{100 * gate.interval.low:.3g}, {100 * gate.interval.high:.3g}] %"
+    return Line(
+        group="worse" if failed else "cannot tell",
+        metric=f"gate on {name_of(gate.name)} *",
+        change=f"{_value(gate.rate, True)} of {gate.variant}",
+        gain=interval,
+        remark=f"{gate.n:,} answers, ceiling {100 * gate.ceiling:.3g} %"
+        + ("" if failed else ": more answers would decide"),
+        decides=True,
+    )
+
+
+def _gain(v: Verdict, rate: bool) -> str:
+    scale = 100 if rate else 1
+    mean = f"{scale * v.difference:+.3g}" if v.difference else "0"
+    if math.isnan(v.interval.low):
+        return mean
+    ends = f"[{scale * v.interval.low:.3g}, {scale * v.interval.high:.3g}]"
+    return f"{mean} {ends}{' points' if rate else ''}"
+
+
+def _number(value: float, rate: bool) -> str:
+    return f"{100 * value:.3g} points" if rate else f"{value:.3g}"
+
+
+def _value(value: float, rate: bool) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{100 * value:.3g} %" if rate else f"{value:.4g}"

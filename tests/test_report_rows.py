@@ -1,0 +1,92 @@
+"""Training seeds of one recipe on one corpus as one line: mean by prompt, spread, position."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from harness.report_rows import Sheet, averaged, rows_of
+from harness.summaries import Table
+from harness.types import Variant
+
+NAN = math.nan
+ITEMS = [f"q{index:02d}" for index in range(30)]
+
+
+def adapter(name: str, seed: int, lr: float = 0.1) -> Variant:
+    record = {"recipe": "small", "settings": {"lr": lr, "corpus": "pilot@2"}, "seed": seed}
+    return Variant(name, "adapter", name, "tiny", corpus="pilot", version=2, record=record)
+
+
+VARIANTS = (
+    Variant("tiny", "base", "b"),
+    adapter("small@2", 1),
+    adapter("small@2+seed2", 2),
+    adapter("large@2", 1, lr=0.2),
+    Variant("author", "control", "a"),
+    Variant("other:taft", "control", "t"),
+)
+
+
+def table(**changed: float) -> Table:
+    """Style logits and words of everybody, a little different from prompt to prompt."""
+    level = {
+        "tiny": 0.2,
+        "small@2": 0.5,
+        "small@2+seed2": 0.7,
+        "large@2": 0.6,
+        "author": 1.0,
+        "other:taft": 0.0,
+    }
+    values = {
+        name: {
+            "authorship_logit": {item: mean + 0.1 * (n % 3 - 1) for n, item in enumerate(ITEMS)},
+            "mattr": {item: -mean + 0.1 * (n % 3 - 1) for n, item in enumerate(ITEMS)},
+            "copied": dict.fromkeys(ITEMS, 0.0),
+        }
+        for name, mean in (level | changed).items()
+    }
+    return Table(values, {}, {}, {}, {}, {})
+
+
+def test_seeds_are_one_row_under_a_name_of_its_own() -> None:
+    rows = rows_of(VARIANTS, table())
+    assert [row.name for row in rows] == [
+        "tiny", "small@2 ·\u00a02\u00a0seeds", "large@2", "author", "other:taft",
+    ]  # fmt: skip
+    assert rows[1].seeds == ("small@2", "small@2+seed2")
+    assert rows[2].seeds == ()
+    assert rows[3].kind == "author"
+
+
+def test_a_seed_without_scores_makes_no_family() -> None:
+    scored = table()
+    alone = Table({k: v for k, v in scored.values.items() if "+" not in k}, {}, {}, {}, {}, {})
+    assert "small@2" in [row.name for row in rows_of(VARIANTS, alone)]
+
+
+def test_a_prompt_counts_once_however_many_seeds_answered_it() -> None:
+    assert averaged([{"a": 1.0, "b": NAN, "c": NAN}, {"a": 3.0, "b": 5.0, "c": NAN}])["a"] == 2
+    assert averaged([{"a": 1.0, "b": NAN}, {"a": 3.0, "b": 5.0}])["b"] == 5
+    assert math.isnan(averaged([{"c": NAN}, {"c": NAN}])["c"])
+    assert averaged([{"a": 2.0}, {"a": 8.0}], "word_perplexity")["a"] == pytest.approx(4)
+
+
+def test_a_row_has_mean_spread_and_position_and_its_seeds_below() -> None:
+    sheet = Sheet(table(), rows_of(VARIANTS, table()))
+    line = sheet.line("small@2 ·\u00a02\u00a0seeds", ["authorship_logit", "copied"])
+    logit, copied = line.cells
+    assert logit.value == pytest.approx(0.6)
+    assert logit.n == 30
+    assert logit.spread == pytest.approx((0.5, 0.7))
+    assert logit.position == pytest.approx(0.6)
+    assert [member.cells[0].value for member in line.members] == pytest.approx([0.5, 0.7])
+    assert math.isnan(copied.position)  # nobody copies: author and others are at one place
+    assert math.isnan(sheet.line("large@2", ["authorship_logit"]).cells[0].spread.low)
+    assert sheet.line("large@2", ["authorship_logit"]).members == ()
+
+
+def test_a_place_is_found_where_the_author_has_less_too() -> None:
+    sheet = Sheet(table(), rows_of(VARIANTS, table()))
+    assert sheet.cell("tiny", "mattr").position == pytest.approx(0.2)

@@ -22,7 +22,7 @@ $(VENV)/.installed: requirements/cpu.txt pyproject.toml
 
 setup: $(VENV)/.installed  ## make .venv with everything pinned
 
-demo: setup  ## train three variants of a real model, benchmark them, write the report (17 minutes)
+demo: setup  ## train three variants of a real model, benchmark them, write the report (19 minutes)
 	$(BIN)/stylobench demo
 
 demo-quick: setup  ## the same with fewer steps and prompts (4 minutes)

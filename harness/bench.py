@@ -12,7 +12,7 @@ from pathlib import Path
 from harness import reference as references
 from harness import shelves, summaries, yamlfile
 from harness.compare import Comparison, compare
-from harness.corpora import passages_of
+from harness.corpora import find_manifest, passages_of
 from harness.corpus.leakage import shared_ngrams
 from harness.errors import ConfigurationError, MissingPrerequisiteError, nearest
 from harness.models import controls
@@ -149,13 +149,16 @@ def as_it_stood(reference: Reference, store: Store, workspace: Path) -> Referenc
 def what_it_saw(variant: Variant, reference: Reference, store: Store, workspace: Path) -> Variant:
     """The variant, marked as having seen ``all`` where a corpus of its holds this reference's held-out text.
 
-    A corpus version never holds what its own reference set holds out; one of another name may well.
+    A corpus version never holds what the reference set it was built against holds out; one of another name,
+    or built before the set was cut anew, may well.
     """
     if variant.trained_on in ("all", "unknown"):
         return variant
     for corpus in corpora_seen(variant):
         if corpus.name == reference.name:
-            continue
+            manifest = find_manifest(corpus.name, corpus.version, workspace)
+            if manifest is None or manifest.get("reference") == reference.digest:
+                continue
         passages = passages_of(corpus.name, corpus.version, store, workspace)
         trained = [passage for passage in passages if passage.split in ("train", "validation")]
         if shared_ngrams(trained, reference.heldout).shared > 0:

@@ -1,7 +1,8 @@
 """``stylobench compare``: is the candidate better than the baseline, worse, the same, or can nobody tell?
 
 d = candidate - baseline for each prompt valid in both, turned so that higher is better; m = margin from the
-reference set; e = max(m, spread between training seeds). First rule that applies:
+reference set; e = max(m, spread between training seeds), infinite where a pair differs by the seed only: of
+two seeds the spread is their own difference. First rule that applies:
 
     1 not comparable   something else differs, or under 80 % of prompts are valid in both
     2 descriptive      under 12 prompts or blocks
@@ -32,14 +33,13 @@ from harness.plan import Ask
 from harness.score import LIKELIHOOD_VERSIONS
 from harness.statistics import UNKNOWN, holm, minimal_detectable_effect, paired_test, sample_size
 from harness.summaries import Table
+from harness.telling import ALPHA, sentence
 from harness.telling import headlines as headlines
 from harness.telling import name_of as name_of
-from harness.telling import sentence
 from harness.types import Direction, Gate, Outcome, Verdict
 
 FEWEST_UNITS = 12
 FEWEST_VALID = 0.8
-ALPHA = 0.05
 FEWEST_DISCORDANT = 6
 """The sign test of 5 that all go one way has p = 2/32 = .0625, of 6 it has 2/64 = .031 (Dixon, Mood 1946)."""
 
@@ -120,7 +120,7 @@ def _judge(
     asked: Ask, metric: str, direction: Direction, pairs: Sequence[Pair], table: Table, spread: float
 ) -> _Draft:
     found = differences(metric, direction, pairs, table)
-    reasons = [reason for p in pairs for reason in _obstacles(p, metric, table)]
+    reasons = [reason for p in pairs for reason in _obstacles(asked, p, metric, table)]
     d, n, valid, units = found.per_prompt, len(found.per_prompt), found.valid, found.units
     margin = asked.reference.margins.get(metric, math.nan)
     primary = metric in asked.suite.primaries
@@ -155,10 +155,11 @@ def _judge(
         note="; ".join(dict.fromkeys(reasons)),
     )
     sd = float(d.std(ddof=1)) if n >= 2 else math.nan
+    bar = math.inf if any(p.seeds_only for p in pairs) else spread
     return _Draft(
         verdict=verdict,
         p=min(1.0, p_value * looks) if not math.isnan(p_value) else math.nan,
-        threshold=max(margin, spread) if not math.isnan(margin) else math.nan,
+        threshold=max(margin, bar) if not math.isnan(margin) else math.nan,
         sd=sd,
         discordant=int(np.count_nonzero(d)) if metric in RATES else None,
         looks=looks,
@@ -194,22 +195,36 @@ def _decide(draft: _Draft, p_holm: float, family: int) -> Verdict:
     return replace(verdict, outcome=outcome, detectable=detectable, needed=int(needed))
 
 
-def _obstacles(p: Pair, metric: str, table: Table) -> list[str]:
+def _obstacles(asked: Ask, p: Pair, metric: str, table: Table) -> list[str]:
     """Reasons why two sides cannot be compared on a metric at all."""
     base, new = table.of(p.baseline.name, metric), table.of(p.candidate.name, metric)
-    found = []
+    expected = _expected(asked, metric)
+    found, lacking = [], False
     for variant, values in ((p.baseline, base), (p.candidate, new)):
+        absent = len(expected - set(values))
         if not values:
             found.append(f"{variant.name} has no {metric}")
+        elif absent:
+            lacking = True
+            found.append(f"{variant.name} lacks {absent} of {len(expected)}")
     engines = {table.engines.get(v.name, "") for v in (p.baseline, p.candidate)} - WITHOUT_ENGINE
     if len(engines) > 1:
         found.append(f"engines differ: {' and '.join(sorted(engines))}")
-    if base and new and set(base) != set(new):
+    if base and new and not lacking and set(base) != set(new):
         found.append(f"different prompts: {len(set(base) ^ set(new))} are on one side only")
     versions = {table.metric_versions.get((v.name, metric), "") for v in (p.baseline, p.candidate)} - {""}
     if len(versions) > 1:
         found.append("metric versions differ")
     return found
+
+
+def _expected(asked: Ask, metric: str) -> frozenset[str]:
+    """The prompts or held-out documents that a primary needs a row for, with a value or without."""
+    if metric not in asked.suite.primaries:
+        return frozenset()
+    if metric in LIKELIHOOD_VERSIONS:
+        return frozenset(d.id for d in asked.documents if d.set == "heldout")
+    return frozenset(p.id for p in asked.prompts)
 
 
 def _order(asked: Ask, metric: str) -> int:

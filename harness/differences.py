@@ -24,6 +24,9 @@ FELL_MOST = 3
 
 _WORDS_SHOWN = 6
 
+_FREE_TO_AN_INVALID_ANSWER = frozenset({"copied", "recited"})
+"""Rates whose 0 is no merit of an answer that says nothing: an empty one copies nothing."""
+
 
 @dataclass(frozen=True)
 class Differences:
@@ -50,13 +53,16 @@ class Differences:
 
 
 def differences(metric: str, direction: Direction, pairs: Sequence[Pair], table: Table) -> Differences:
-    """d of every prompt (or held-out document) with a value on both sides; pooled metrics are weighted."""
+    """d of every prompt (or held-out document) with a value on both sides; pooled metrics are weighted.
+
+    An invalid answer that copied nothing has no value there; one that was pasted stays copied.
+    """
     by_item: dict[str, list[float]] = {}
     old: list[float] = []
     new: list[float] = []
     units = 0
     for p in pairs:
-        base, other = table.of(p.baseline.name, metric), table.of(p.candidate.name, metric)
+        base, other = _values(table, p.baseline.name, metric), _values(table, p.candidate.name, metric)
         for item in sorted(set(base) | set(other)):
             units += 1
             b, c = base.get(item, math.nan), other.get(item, math.nan)
@@ -68,6 +74,14 @@ def differences(metric: str, direction: Direction, pairs: Sequence[Pair], table:
             old.append(b * scale)
             new.append(c * scale)
     return Differences({item: tuple(found) for item, found in by_item.items()}, tuple(old), tuple(new), units)
+
+
+def _values(table: Table, variant: str, metric: str) -> Mapping[str, float]:
+    values = table.of(variant, metric)
+    if metric not in _FREE_TO_AN_INVALID_ANSWER:
+        return values
+    invalid = table.of(variant, "invalid")
+    return {item: math.nan if v == 0 and invalid.get(item) == 1 else v for item, v in values.items()}
 
 
 def turned(baseline: float, candidate: float, direction: Direction, author: float | None) -> float:

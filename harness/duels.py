@@ -29,6 +29,7 @@ from harness.judging import (
     duel,
     tally,
 )
+from harness.measures import Answer, out_of_place
 from harness.metrics.memorisation import is_copied
 from harness.metrics.validity import check_validity
 from harness.models import controls
@@ -36,6 +37,7 @@ from harness.plan import Ask
 from harness.reference import Reference
 from harness.score import answers_of
 from harness.store import Run, Store
+from harness.summaries import chosen_engine
 from harness.text import complete, cut_at_sentence, digest, words
 from harness.types import Prompt, Variant
 
@@ -240,10 +242,10 @@ def _answers_of(asked: Ask) -> str:
 
 
 def _answers(asked: Ask, variant: Variant, store: Store) -> dict[str, dict[str, Any]]:
-    """Prompt id -> the first sample's row, of the engine with most answers."""
+    """Prompt id -> the first sample's row, of the engine that stands for the variant."""
     frame = answers_of(asked, [variant], store)
     if len(frame):
-        frame = frame[(frame["sample"] == 0) & (frame["engine"] == frame["engine"].value_counts().index[0])]
+        frame = frame[(frame["sample"] == 0) & (frame["engine"] == chosen_engine(frame, asked.suite.dtype))]
     rows = {str(row["item"]): row for row in frame.to_dict("records")}
     missing = sum(prompt.id not in rows for prompt in asked.prompts)
     if missing:
@@ -266,9 +268,19 @@ def _fault(asked: Ask, prompt: Prompt, row: Mapping[str, Any]) -> str:
         n_tokens=int(row["n_tokens"]),
         max_tokens=asked.suite.max_tokens,
         language=asked.reference.language,
+        also=out_of_place(_answer(asked, prompt, row), asked.reference),
     )
     if validity.invalid:
         return f"invalid ({', '.join(validity.reasons)})"
     copies, tokens, asking = asked.reference.train_copies, words(text), words(prompt.text)
     copied = is_copied(copies.longest_run(tokens, asking), copies.coverage(tokens, 8, asking))
     return "copied from the train prose" if copied else ""
+
+
+def _answer(asked: Ask, prompt: Prompt, row: Mapping[str, Any]) -> Answer:
+    """The answer as ``score`` sees it: a control of another author is judged without his own word pairs."""
+    name = str(row["variant"])
+    other = row["engine"] == controls.ENGINE and name.startswith("other:")
+    author = name.removeprefix("other:") if other else ""
+    cap = asked.suite.max_tokens
+    return Answer(prompt, str(row["text"]), row["finish"], int(row["n_tokens"]), cap, author)

@@ -25,7 +25,7 @@ from harness.training.anatomy import Anatomy, UnknownArchitectureError, read_ana
 from harness.training.costs import Duration, count_steps, disk, duration
 from harness.training.devices import Device, host, list_devices
 from harness.training.fitting import DoesNotFitError, Fit, choose_device, fit
-from harness.training.memory import estimate
+from harness.training.memory import PROCESS_BYTES, estimate
 from harness.training.spec import TrainingSpec
 
 FASTER = 0.8
@@ -59,9 +59,12 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Examples:
-    """How many examples are trained on, and their mean length in tokens as a batch pads them."""
+    """How many examples are trained on, in how many rows (fewer where they are packed), and the rows' mean
+    length in tokens as a batch pads them.
+    """
 
     count: int
+    rows: int
     tokens: float
 
 
@@ -85,10 +88,10 @@ def forecast(
         ConfigurationError: lora.targets name nothing, or a step cannot be shared by the wanted devices.
     """
     finished = split_as_finished(spec)
-    examples = _examples(Path(spec.examples), order.recipe.micro_batch or 1)
+    examples = _examples(spec, order.recipe.micro_batch or 1)
     if is_finished(finished):
         device = choose_device(devices)
-        done = Duration(0.0, count_steps(examples.count, finished))
+        done = Duration(0.0, count_steps(examples.rows, finished))
         return Forecast(order, finished, device, True, examples.count, 0.0, done, 0.0, 0.0, "reused")
     config = json.loads((order.base.path / "config.json").read_text(encoding="utf-8"))
     try:
@@ -125,9 +128,15 @@ def forecast(
 def probed(found: Forecast, record: Mapping[str, Any]) -> Forecast:
     """The forecast with what three real steps took in place of the estimates."""
     each, steps = float(record["seconds_per_step"]), int(record["steps"])
+    reserved = record.get("reserved_memory_gb")
+    # What must be free on a card is what its allocator took, and the process beside it.
+    if found.device.kind == "cuda" and reserved is not None:
+        memory = float(reserved) * 1e9 + PROCESS_BYTES["cuda"]
+    else:
+        memory = float(record["peak_memory_gb"]) * 1e9
     return replace(
         found,
-        memory=float(record["peak_memory_gb"]) * 1e9,
+        memory=memory,
         time=Duration(each, found.time.steps),
         source=f"probed {steps} steps",
     )
@@ -143,7 +152,7 @@ def check_disk(forecasts: Sequence[Forecast], free: int) -> None:
     if needed > free:
         raise MissingPrerequisiteError(
             f"disk: {needed / 1e9:.1f} GB would be written and {free / 1e9:.1f} GB are free; make room in "
-            "results, or write save_total_limit: 1 or a smaller lora.r"
+            "results, or write a smaller lora.r or save_total_limit, which is 2 at least"
         )
 
 
@@ -189,7 +198,7 @@ def _unknown(
         )
     cuda = tuple(device.index for device in chosen if device.kind == "cuda")
     spec = replace(spec, devices=cuda)
-    nothing, time = math.nan, Duration(math.nan, count_steps(examples.count, spec), note)
+    nothing, time = math.nan, Duration(math.nan, count_steps(examples.rows, spec), note)
     return Forecast(
         order, spec, chosen[0], False, examples.count, nothing, time, nothing, nothing, "unknown", note=note
     )
@@ -199,7 +208,7 @@ def _duration(anatomy: Anatomy, spec: TrainingSpec, examples: Examples, device: 
     return duration(
         anatomy,
         spec,
-        examples=examples.count,
+        examples=examples.rows,
         tokens_an_example=examples.tokens,
         device=device.name,
         kind=device.kind,
@@ -217,14 +226,31 @@ def _faster(anatomy: Anatomy, found: Fit, examples: Examples) -> str:
     return f"trainer: unsloth_lora would take {share:.0%} of the time" if share < FASTER else ""
 
 
-def _examples(folder: Path, batch: int) -> Examples:
-    """Read off the artefact, in training order: a batch is as long as its longest example."""
+def _examples(spec: TrainingSpec, batch: int) -> Examples:
+    """Read off the artefact, in training order: a batch is as long as its longest row."""
     import numpy as np
     import pyarrow.compute
     import pyarrow.parquet
 
-    table = pyarrow.parquet.read_table(folder / "examples.parquet", columns=["input_ids", "split"])
+    file = Path(spec.examples) / "examples.parquet"
+    table = pyarrow.parquet.read_table(file, columns=["input_ids", "split"])
     train = table.filter(pyarrow.compute.equal(table["split"], "train"))
     lengths = pyarrow.compute.list_value_length(train["input_ids"]).to_numpy()
-    longest = np.maximum.reduceat(lengths, np.arange(0, len(lengths), batch))
-    return Examples(len(lengths), float(longest.mean()))
+    rows = np.array(packed_lengths(lengths.tolist(), spec.seq_len)) if spec.packing else lengths
+    longest = np.maximum.reduceat(rows, np.arange(0, len(rows), batch))
+    return Examples(len(lengths), len(rows), float(longest.mean()))
+
+
+def packed_lengths(lengths: Sequence[int], seq_len: int) -> list[int]:
+    """The lengths of the rows that ``packing.pack`` makes of examples so long.
+
+    >>> packed_lengths([3, 5, 6], 8)
+    [8, 6]
+    """
+    rows: list[int] = []
+    for length in lengths:
+        if rows and rows[-1] + length <= seq_len:
+            rows[-1] += length
+        else:
+            rows.append(length)
+    return rows

@@ -1,7 +1,7 @@
 """How a reference set comes to disk: whole or not at all.
 
-    draft --> NAME.PID.part --measured there--> NAME                   freeze: the first and only time
-    draft --> NAME.PID.part --measured there--> NAME,  NAME -> NAME.DIGEST    refreeze: with other fits
+    draft --> NAME.RANDOM.part/ --measured there--> NAME                freeze: the first and only time
+    draft --> NAME.RANDOM.part/ --measured there--> NAME,  NAME -> NAME.DIGEST   refreeze: with other fits
 
 Whoever is killed on the way leaves no folder that could be taken for a reference set.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -79,12 +79,15 @@ def check_absent(name: str, workspace: Path) -> None:
 
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
-    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    part.mkdir(parents=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    outer = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".part", dir=folder.parent))
+    # A folder in it: the outer one is closed to all others, what is moved out of it must not be.
+    part = outer / folder.name
     try:
+        part.mkdir()
         yield part
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(outer, ignore_errors=True)
 
 
 def _write(draft: Reference, fitted: Fitted, measured: Measured, part: Path) -> Reference:

@@ -9,6 +9,7 @@ and what is stored is never computed again. Other variants of the suite stay at 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from harness.bench import Bench
@@ -64,7 +65,13 @@ def grow(bench: Bench, comparison: Comparison, more: int) -> Growth | None:
     able = [unit for unit in units if asked.suite.n_looks(unit) > 1]
     all_there = {"prompts": len(asked.prompts), "blocks": asked.suite.likelihood.documents}
     declared = {unit: asked.suite.sizes(unit) or (all_there[unit],) for unit in units}
-    sizes = {unit: grown(declared[unit], more, _KEYS[unit], unit) for unit in able or units}
+    room = {unit: declared[unit][-1] - declared[unit][0] for unit in able}
+    # Where one of two has room for so many, the other goes as far as it was declared to.
+    enough = any(room[unit] >= more for unit in able)
+    sizes = {
+        unit: grown(declared[unit], min(more, room[unit]) if enough else more, _KEYS[unit], unit)
+        for unit in able or units
+    }
     larger = ask(asked.suite, asked.tasks, asked.reference, sizes=sizes)
     most = {unit: declared[unit][-1] for unit in sizes}
     return Growth(replace(bench, asked=larger), sizes, most)
@@ -96,17 +103,31 @@ def compute(
     return done
 
 
-def compare_grown(growth: Growth, before: Bench, comparison: Comparison) -> Comparison:
-    """The pairs judged at the larger size; the spread between seeds is that of the suite's own size."""
-    spreads = seed_spreads(before.table(), before.variants, before.asked)
+def compare_grown(
+    growth: Growth, before: Bench, comparison: Comparison, spreads: Mapping[str, float] | None = None
+) -> Comparison:
+    """The pairs judged at the larger size; the spread between seeds is that of the suite's own size.
+
+    ``spreads``: of more variants than the bench holds; without it, of the bench's.
+    """
+    if spreads is None:
+        spreads = seed_spreads(before.table(), before.variants, before.asked)
     return compare(growth.bench.asked, comparison.pairs, growth.bench.table(), spreads)
 
 
 def next_size(bench: Bench, comparison: Comparison) -> int:
-    """How many more the next declared size has for the primaries that cannot tell; 0 where there is none."""
+    """The N for ``--grow`` that reaches the next declared size, for the primaries that cannot tell; else 0.
+
+    Counted from the suite's own size, as ``--grow`` counts; next is what lies above the size asked now.
+    """
+    asked = bench.asked
+    if asked.limited:
+        return 0
+    now = {"prompts": len(asked.prompts), "blocks": sum(d.set == "heldout" for d in asked.documents)}
     found = [
-        sizes[1] - sizes[0]
+        size - asked.suite.sizes(unit)[0]
         for unit in open_units(comparison)
-        if len(sizes := bench.asked.suite.sizes(unit)) > 1 and not bench.asked.limited
+        for size in asked.suite.sizes(unit)
+        if size > now[unit]
     ]
     return min(found, default=0)

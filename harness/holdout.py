@@ -13,9 +13,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.corpus.choices import block_share
+from harness.corpus.leakage import ngrams
 from harness.corpus.prose import Paragraph
-from harness.corpus.splits import Partition, split_blocks
+from harness.corpus.splits import GUARD_WORDS, Partition, around, split_blocks
 from harness.errors import ConfigurationError
+from harness.text import count_words
+from harness.types import Passage
+
+_KNOWN_WORDS = 8
+"""Runs of so many words tell a paragraph of the frozen block, whatever was cut where."""
 
 
 class Named(NamedTuple):
@@ -67,9 +73,10 @@ class HeldOut:
 
 
 def _may_stay(paragraph: Paragraph, first: int, last: int, kept_body: set[tuple[int, str]]) -> bool:
-    if paragraph.role == "body":
-        return (paragraph.page, paragraph.text) in kept_body
-    return not first <= paragraph.page <= last
+    # Outside those pages a version may take for body what the author's own labels do not.
+    if not first <= paragraph.page <= last:
+        return True
+    return paragraph.role == "body" and (paragraph.page, paragraph.text) in kept_body
 
 
 def held_out(books: Mapping[str, Sequence[Paragraph]], book: str, block: int | None) -> HeldOut:
@@ -82,3 +89,40 @@ def held_out(books: Mapping[str, Sequence[Paragraph]], book: str, block: int | N
     if block is None:
         return HeldOut(Partition((), (), own, (), ()))
     return HeldOut(split_blocks(own, block_share(books, book), fold=block - 1))
+
+
+def as_frozen(own: Sequence[Paragraph], heldout: Sequence[Passage]) -> HeldOut:
+    """The block that was held out once, found in the book's body by its text.
+
+    A block's number means another block when books are added. A paragraph is known where more than half of
+    its 8-grams stand in ``heldout``; the block is the run whose known words outnumber its others most, so
+    that a form of words said again elsewhere does not stretch it over the book.
+
+    Raises:
+        ConfigurationError: nothing of it is in the book any more.
+    """
+    known = {gram for passage in heldout for gram in ngrams(passage.text, _KNOWN_WORDS)}
+    # Kadane's maximum sum: start the run anew wherever what came before weighs nothing.
+    best, block, total, start = 0, range(0), 0, 0
+    for place, paragraph in enumerate(own):
+        weight = _weight(paragraph, known)
+        if total <= 0:
+            total, start = 0, place
+        total += weight
+        if weight > 0 and total > best:
+            best, block = total, range(start, place + 1)
+    if not block:
+        raise ConfigurationError(
+            "hold_out: nothing of the block that the reference set holds out is in its book any more; "
+            "put the book back as it was, or start a corpus file of another name"
+        )
+    return HeldOut(around(own, block.start, block.stop, GUARD_WORDS))
+
+
+def _weight(paragraph: Paragraph, known: set[tuple[str, ...]]) -> int:
+    """A paragraph's words where it is known, less where it is not; 0 where it is too short to tell."""
+    grams = set(ngrams(paragraph.text, _KNOWN_WORDS))
+    if not grams:
+        return 0
+    n_words = count_words(paragraph.text)
+    return n_words if 2 * len(grams & known) > len(grams) else -n_words

@@ -18,7 +18,7 @@ from harness.background import background_books
 from harness.corpus.books import find_books, read_book
 from harness.corpusfile import AuthorFile
 from harness.errors import ConfigurationError, YamlError, nearest
-from harness.holdout import parse_hold_out
+from harness.holdout import Named, parse_hold_out
 from harness.text import digest
 from harness.types import Book
 
@@ -119,7 +119,9 @@ def held_out_of(author: AuthorFile, books: Mapping[str, Path], kept: Kept | None
         ConfigurationError: ``hold_out`` names no book, or not what is kept; or is needed and left out.
     """
     if author.hold_out:
-        named = parse_hold_out(author.hold_out)
+        # A book's own name may have a # in it.
+        whole = author.hold_out in books
+        named = Named(author.hold_out, None) if whole else parse_hold_out(author.hold_out)
         if named.book not in books:
             raise ConfigurationError(
                 f"hold_out: {named.book} is not among the books{nearest(named.book, books)}"

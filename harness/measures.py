@@ -18,7 +18,7 @@ from harness.metrics.attribution import AuthorshipClassifier
 from harness.metrics.honesty import is_disordered, is_stuffed
 from harness.metrics.keyness import keyword_coverage, keyword_density
 from harness.metrics.lexical import mattr, type_token_ratio
-from harness.metrics.memorisation import is_copied, is_recited
+from harness.metrics.memorisation import CopyIndex, is_copied, is_recited
 from harness.metrics.order import OrderReference
 from harness.metrics.profile import sentence_lengths
 from harness.metrics.relevance import question_rank
@@ -29,12 +29,12 @@ from harness.types import Finish, Prompt, Score
 
 VERSIONS: dict[str, str] = {
     "invalid": "2", "leak": "1", "truncated": "1", "mid_sentence_start": "1", "short": "1",
-    "copied": "1", "recited": "1", "longest_run": "1", "coverage_8": "1", "novelty_4": "1",
-    "words": "2", "sentence_words": "2", "type_token_ratio": "2", "mattr": "2",
-    "attested_bigrams": "3",
-    "tfidf_nearest": "2", "tfidf_centroid": "2", "keyword_density": "2", "keyword_coverage": "2",
-    "authorship_logit": "2", "authorship_plain": "2", "authorship_masked": "2",
-    "question_reciprocal_rank": "2",
+    "copied": "2", "recited": "2", "longest_run": "2", "coverage_8": "2", "novelty_4": "2",
+    "words": "3", "sentence_words": "3", "type_token_ratio": "3", "mattr": "3",
+    "attested_bigrams": "4",
+    "tfidf_nearest": "3", "tfidf_centroid": "3", "keyword_density": "3", "keyword_coverage": "3",
+    "authorship_logit": "3", "authorship_plain": "3", "authorship_masked": "3",
+    "question_reciprocal_rank": "3",
 }  # fmt: skip
 """Metric name -> version. A version goes into every score; raising it rescores, and costs no inference."""
 
@@ -42,7 +42,7 @@ NOT_APPLICABLE = "not applicable"
 """How the note of a score begins that this prompt was never meant to have: left out, not missing."""
 
 COPIED = "copied"
-"""Why an answer pasted from the train passages has no style: the fits have seen that very text."""
+"""Why an answer pasted from training text has no style: that style is the text's, and not the model's."""
 
 RATES = frozenset({"invalid", "leak", "truncated", "mid_sentence_start", "short", "copied", "recited"})
 """Metrics that are 0 or 1 for an answer, so that their mean is a rate with a Wilson interval."""
@@ -53,6 +53,7 @@ class Answer:
     """What a variant said to a prompt, reasoning already taken out. ``author`` is set for ``other:NAME``
     controls: the name whose prose wrote it, which its classifier must not have seen. ``passage`` is set
     for the ``author`` control: digest of the held-out passage it reads out, which is no recitation.
+    ``seen``: indexes of what the variant was trained on, which may hold books that the reference set lacks.
     """
 
     prompt: Prompt
@@ -62,6 +63,7 @@ class Answer:
     max_tokens: int
     author: str = ""
     passage: str = ""
+    seen: tuple[CopyIndex, ...] = ()
 
 
 def measure(answers: Sequence[Answer], reference: Reference, system: str) -> list[dict[str, Score]]:
@@ -80,7 +82,7 @@ def measure(answers: Sequence[Answer], reference: Reference, system: str) -> lis
             n_tokens=answer.n_tokens,
             max_tokens=answer.max_tokens,
             language=reference.language,
-            also=_out_of_place(answer, reference),
+            also=out_of_place(answer, reference),
         )
         values = _validity_values(validity) | _copying_values(answer, reference)
         if validity.invalid:
@@ -129,6 +131,8 @@ def _copying_values(answer: Answer, reference: Reference) -> dict[str, Value]:
             name: Value(0.0, "no words") for name in ("copied", "recited")
         }
     train = reference.train_copies.matches(tokens, prompt)
+    for index in answer.seen:
+        train = train.together(index.matches(tokens, prompt))
     own = words(reference.heldout_passage(answer.passage))
     heldout = reference.heldout_copies.matches(tokens, [*prompt, *own])
     return {
@@ -157,7 +161,7 @@ STYLE = (*_STYLE, "attested_bigrams", *_AUTHORSHIP, "question_reciprocal_rank")
 """Metrics that exist only for answers that are valid and not copied."""
 
 
-def _out_of_place(answer: Answer, reference: Reference) -> list[str]:
+def out_of_place(answer: Answer, reference: Reference) -> list[str]:
     """``disordered`` and ``stuffed``: cheats that keep what the classifiers read, told by word pairs."""
     fitted, tokens = reference.fitted, words(answer.text)
     known = _order_for(answer, fitted)

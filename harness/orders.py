@@ -18,8 +18,9 @@ from harness.models.adapters import read_adapter
 from harness.models.bases import Base, resolve_base
 from harness.recipe import CorpusName, Recipe, find_trainer, parse_corpus, read_recipe
 from harness.store import Store
+from harness.training.reading import SCALED_OTHERWISE
 from harness.types import Variant
-from harness.variants import check_adapter, registered
+from harness.variants import check_adapter, check_name, registered
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def orders(
     ``find_base``: how a base's name becomes a folder; nothing is fetched unless it does that.
 
     Raises:
-        YamlError, ConfigurationError: recipe, corpus version, trainer or earlier adapter is not right.
+        YamlError, ConfigurationError: recipe, corpus version, trainer or earlier adapter is not right, or a
+            run's name means something else.
         MissingPrerequisiteError: the base is not on this machine, or the earlier adapter is not what it was.
     """
     path, written = read_recipe(recipe_name, workspace)
@@ -80,9 +82,14 @@ def orders(
         fewer = steps if steps != recipe.steps else None
         limits = [f"{fewer} training steps" if fewer else "", _inherited(earlier)]
         for one in recipe.seeds:
+            name = variant_name(path.stem, written, cell, one, fewer)
+            check_name(name, workspace, "rename the recipe")
+            if earlier is not None and _overwrites(name, earlier, workspace):
+                message = f"{name} would overwrite {earlier.name}, which it goes on from; rename the recipe"
+                raise _placed(path, "continue_from", message)
             made.append(
                 Order(
-                    name=variant_name(path.stem, written, cell, one, fewer),
+                    name=name,
                     recipe_name=path.stem,
                     recipe=recipe,
                     corpus=wanted,
@@ -112,7 +119,8 @@ def earlier_variant(recipe: Recipe, base: Base, path: Path, store: Store, worksp
     """The registered adapter that ``continue_from`` names, or None where the recipe begins afresh.
 
     Raises:
-        YamlError: it is not registered, no adapter, of another base, or of another rank than the recipe's.
+        YamlError: it is not registered, no adapter, of another base, of another rank than the recipe's, or
+            scaled as no recipe scales it.
         MissingPrerequisiteError: its weights are not those that were registered.
     """
     name = recipe.continue_from
@@ -130,6 +138,9 @@ def earlier_variant(recipe: Recipe, base: Base, path: Path, store: Store, worksp
         raise _placed(path, "continue_from", f"{name} is an adapter of {earlier.base}, not of {base.name}")
     check_adapter(earlier, base, workspace)
     config = read_adapter(workspace / earlier.adapter).config
+    if odd := [key for key in SCALED_OTHERWISE if config.get(key)]:
+        message = f"{name} was trained with {odd[0]}, which no recipe can go on with"
+        raise _placed(path, "continue_from", message)
     r, alpha = config["r"], config["lora_alpha"]
     if (r, alpha) != (recipe.lora.r, recipe.lora.alpha):
         raise _placed(path, "continue_from", f"{name} keeps its rank; write lora: {{r: {r}, alpha: {alpha}}}")
@@ -148,6 +159,12 @@ def lineage(earlier: Variant) -> list[dict[str, Any]]:
             "trained_on": earlier.trained_on,
         },
     ]
+
+
+def _overwrites(name: str, earlier: Variant, workspace: Path) -> bool:
+    """Whether a run of this name would write over the weights that it reads."""
+    out = workspace / "results" / "adapters" / name
+    return name == earlier.name or (workspace / earlier.adapter).resolve().is_relative_to(out.resolve())
 
 
 def _inherited(earlier: Variant | None) -> str:

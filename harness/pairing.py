@@ -34,6 +34,12 @@ class Pair:
         one, other = self.baseline, self.candidate
         return one.kind == other.kind == "adapter" and one.trained_on != other.trained_on
 
+    @property
+    def seeds_only(self) -> bool:
+        """Whether both are one recipe on one corpus, trained twice: what differs is chance."""
+        sides = [self.baseline, self.candidate]
+        return self.baseline.digest != self.candidate.digest and len(families(sides)) == 1
+
 
 def pair(baselines: Sequence[Variant], candidates: Sequence[Variant], *, by_recipe: bool) -> list[Pair]:
     """Pairs to compare: one with one by name, or variants whose recipes agree but for the corpus line.
@@ -70,7 +76,9 @@ def _settings(variant: Variant) -> dict[str, Any]:
 
 
 def _differences(baseline: Variant, candidate: Variant) -> tuple[str, ...]:
-    """Settings that differ besides the corpus (then the comparison is not about the data), and the base."""
+    """What differs besides the corpus (then the comparison is not about the data): settings, base, training
+    seed, and what was given up to fit into memory.
+    """
     one, other = (_flat(_settings(v)) for v in (baseline, candidate))
     changed = list(changes(one, other, leave_out=("corpus",))) if one and other else []
     if baseline.base != candidate.base and baseline.base and candidate.base:
@@ -78,6 +86,9 @@ def _differences(baseline: Variant, candidate: Variant) -> tuple[str, ...]:
         changed.insert(0, f"base {baseline.base} -> {candidate.base}")
     if one and other and baseline.record.get("seed") != candidate.record.get("seed"):
         changed.append(f"training seed {baseline.record.get('seed')} -> {candidate.record.get('seed')}")
+    given_up = ["; ".join(v.record.get("degraded") or ()) or "nothing" for v in (baseline, candidate)]
+    if given_up[0] != given_up[1]:
+        changed.append(f"given up to fit: {given_up[0]} -> {given_up[1]}")
     return tuple(changed)
 
 
@@ -136,6 +147,14 @@ def families(variants: Sequence[Variant]) -> list[Family]:
         key = (v.base, corpus, limited, _recipe(v)[0]) if trained else (v.name,)
         groups.setdefault(key, []).append(v)
     return [Family(_shared_name(group), tuple(group)) for group in groups.values()]
+
+
+def siblings(sides: Sequence[Variant], known: Sequence[Variant]) -> list[Variant]:
+    """Those of ``known`` that differ from one of the sides by training seed only, the sides left out."""
+    names = {v.name for v in sides}
+    others = [v for v in known if v.name not in names]
+    found = [f for f in families([*sides, *others]) if any(v.name in names for v in f.variants)]
+    return [v for family in found for v in family.variants if v.name not in names]
 
 
 def _shared_name(group: Sequence[Variant]) -> str:

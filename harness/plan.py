@@ -117,8 +117,10 @@ class Ask:
 
     @property
     def template_protocol(self) -> str:
-        """The same inside the chat template, where the system prompt is part of how it was computed."""
-        return f"{self.protocol}, system {digest(self.system, 8)}"
+        """The same inside the chat template, whose system prompt and options are part of it."""
+        options = self.suite.template.options()
+        wished = f", template {digest(options, 8)}" if options else ""
+        return f"{self.protocol}, system {digest(self.system, 8)}{wished}"
 
     def protocol_of(self, context: str) -> str:
         """The protocol of a likelihood by its context, ``raw`` or ``in_template``."""
@@ -142,13 +144,16 @@ def ask(
     ``sizes``: so many prompts or documents instead of the suite's own number.
 
     Raises:
-        ConfigurationError: the suite wants more prompts than the reference set has.
+        ConfigurationError: the suite wants more prompts than the reference set has, or may grow to more
+            held-out documents.
     """
     wants_answers = any(task.metadata.needs == "responses" for task in tasks)
     wants_general = any(task.metadata.needs == "general" for task in tasks)
     wants_likelihoods = any(task.metadata.needs == "likelihoods" for task in tasks)
     chosen = _chosen(suite, reference, sizes.get("prompts"))
     prompts = _evenly(chosen, limit) if wants_answers else ()
+    if wants_likelihoods:
+        _check_documents(suite, reference)
     n_documents = sizes.get("blocks", suite.likelihood.documents)
     n_documents = min(n_documents, limit or n_documents)
     sets = [("heldout", n_documents), ("other", n_documents), ("train", n_documents // 2)]
@@ -175,6 +180,15 @@ def _chosen(suite: Suite, reference: Reference, size: int | None) -> Sequence[Pr
             f"{len(reference.prompts)}: `prompts:` of the corpus file says how many are cut, once"
         )
     return first_of(reference.prompts, size or suite.prompts)
+
+
+def _check_documents(suite: Suite, reference: Reference) -> None:
+    most, there = suite.likelihood.max_documents or 0, len(reference.documents_of("heldout"))
+    if most > there:
+        raise ConfigurationError(
+            f"likelihood.max_documents is {most}, and the reference set {reference.name!r} has {there} "
+            "held-out documents: no more can be declared than there are"
+        )
 
 
 def plan_variant(

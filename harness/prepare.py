@@ -7,7 +7,7 @@ books --read--> pages --roles--> paragraphs --cut--> passages
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from harness.corpora import (
     find_manifest,
     in_split,
     labelled_pages,
+    passages_of,
     settings_of,
     trainable,
 )
@@ -30,15 +31,15 @@ from harness.corpus.near_duplicates import near_duplicates
 from harness.corpus.prose import Paragraph, paragraphs
 from harness.corpusfile import AuthorFile
 from harness.errors import ConfigurationError
-from harness.holdout import HeldOut, held_out
+from harness.holdout import HeldOut, as_frozen, held_out
 from harness.library import Files, Kept, Library, check_pages, file_digest, find_files, read_library
 from harness.margins import margins_of
 from harness.reference import Reference
-from harness.store import Run
+from harness.store import Run, Store
 from harness.text import digest
 from harness.types import Book, Passage
 
-BUILDER = 2
+BUILDER = 3
 """Raised when the way books become passages changes, so that old corpora are not taken for new ones."""
 
 
@@ -84,7 +85,7 @@ def prepare(
                 f"put its settings back and add version {max(built) + 1} to trainers/corpora/{name}.yaml"
             )
     frozen = find_reference(name, workspace)
-    files = find_files(author, workspace, kept_by(frozen))
+    files = find_files(author, workspace, kept_by(frozen, built.values()))
     present = [Built(found, True, _changed(found, files)) for number in wanted if (found := built[number])]
     if frozen and len(present) == len(wanted):
         return present
@@ -96,7 +97,7 @@ def prepare(
         check(author.resolve(number), workspace, f"{name}@{number}")
     say(f"reading {len(files.train) + 1 + sum(map(len, files.others.values()))} books")
     library = read_library(files, password, allow_repaired)
-    away = what_is_away(library, author)
+    away = what_is_away(library, author, held_out_before(frozen, built.values(), run.store, workspace))
     say("cutting passages")
     heldout = frozen.heldout if frozen else heldout_passages(author, away)
     # All versions are cut before anything is frozen: a dose that cannot be reached leaves nothing behind.
@@ -121,15 +122,37 @@ def find_reference(name: str, workspace: Path) -> Reference | None:
     return references.load(name, workspace) if there else None
 
 
-def kept_by(frozen: Reference | None) -> Kept | None:
-    """What a reference set holds out."""
-    return Kept(frozen.heldout_book, frozen.heldout_block) if frozen else None
+def kept_by(frozen: Reference | None, built: Iterable[Mapping[str, Any] | None] = ()) -> Kept | None:
+    """What a reference set holds out; where it was moved away, what the versions built against it did."""
+    if frozen:
+        return Kept(frozen.heldout_book, frozen.heldout_block)
+    earlier = _earlier(built)
+    return Kept(earlier["heldout_book"], earlier.get("heldout_block")) if earlier else None
 
 
-def what_is_away(library: Library, author: AuthorFile) -> HeldOut:
-    """The held-out part of the author's body text."""
+def held_out_before(
+    frozen: Reference | None, built: Iterable[Mapping[str, Any] | None], store: Store, workspace: Path
+) -> tuple[Passage, ...]:
+    """The passages of what ``kept_by`` names, as they were cut then; none where nothing is held out yet."""
+    if frozen:
+        return frozen.heldout
+    earlier = _earlier(built)
+    if not earlier:
+        return ()
+    passages = passages_of(earlier["name"], earlier["version"], store, workspace)
+    return tuple(passage for passage in passages if passage.split == "heldout")
+
+
+def _earlier(built: Iterable[Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
+    return next((manifest for manifest in built if manifest and "heldout_book" in manifest), None)
+
+
+def what_is_away(library: Library, author: AuthorFile, before: Sequence[Passage] = ()) -> HeldOut:
+    """The held-out part of the author's body text; a block that was held out ``before`` is that block."""
     books = (library.heldout,) if library.block is None else library.train
     bodies = {book.name: body(book, author) for book in books}
+    if before and library.block is not None:
+        return as_frozen(bodies[library.heldout.name], before)
     return held_out(bodies, library.heldout.name, library.block)
 
 
@@ -213,4 +236,4 @@ def _changed(manifest: Mapping[str, Any], files: Files) -> tuple[str, ...]:
 
 
 def _identity(author: AuthorFile, number: int, files: Files) -> str:
-    return digest([BUILDER, settings_of(author, number), files.digest()], 32)
+    return digest([BUILDER, settings_of(author, number), author.language, files.digest()], 32)

@@ -20,7 +20,16 @@ from harness.corpus.choices import Choice, choices
 from harness.corpusfile import AuthorFile, Version
 from harness.errors import ConfigurationError
 from harness.library import Kept, Library, check_pages, held_out_of, own_books
-from harness.prepare import body, find_reference, heldout_passages, kept_by, what_is_away
+from harness.prepare import (
+    body,
+    find_reference,
+    held_out_before,
+    heldout_passages,
+    kept_by,
+    what_is_away,
+)
+from harness.reference import Reference
+from harness.store import Store
 from harness.types import Passage
 
 
@@ -82,8 +91,8 @@ def prospect(
     """
     files = own_books(author, workspace)
     frozen = find_reference(name, workspace)
-    kept = kept_by(frozen)
-    built = [find_manifest(name, number, workspace) for number in author.versions]
+    built = [find_manifest(name, number, workspace) for number in sorted(author.versions)]
+    kept = kept_by(frozen, built)
     gone = (book for manifest in built if manifest for book in manifest["books"])
     check_pages(name, author, sorted({*(path.stem for path in files.values()), *gone}), workspace)
     books = {path.stem: read_book(path, password, allow_repaired=allow_repaired) for path in files.values()}
@@ -99,9 +108,9 @@ def prospect(
             others={},
             block=held.block,
         )
-        heldout = frozen.heldout if frozen else None
+        before = held_out_before(frozen, built, Store(workspace / "results" / "warehouse"), workspace)
         lines = [
-            _cut(line, name, author, away, heldout, workspace) if line.state == "to build" else line
+            _cut(line, name, author, away, before, frozen, workspace) if line.state == "to build" else line
             for line in lines
         ]
     return Prospect(
@@ -133,13 +142,14 @@ def _cut(
     name: str,
     author: AuthorFile,
     library: Library,
-    heldout: Sequence[Passage] | None,
+    before: Sequence[Passage],
+    frozen: Reference | None,
     workspace: Path,
 ) -> VersionPlan:
     """The line with its counts and, where questions are bought, their price; or with what is wrong."""
     try:
-        away = what_is_away(library, author)
-        known = heldout_passages(author, away) if heldout is None else heldout
+        away = what_is_away(library, author, before)
+        known = frozen.heldout if frozen else heldout_passages(author, away)
         cut = cut_version(author, line.number, library.train, library.heldout, away, known)
         train = sum(passage.split == "train" for passage in cut.used)
         line = replace(line, train=train, validation=len(cut.used) - train, dropped=len(cut.guard))

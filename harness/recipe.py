@@ -149,7 +149,8 @@ class Recipe(Described):
     """Steps between checkpoints, which is what a killed run loses at most.
     Usual: 20 to 200."""
     save_total_limit: int = Field(2, ge=1)
-    """Checkpoints kept at once, since each holds the optimiser's state too: three times the adapter.
+    """Checkpoints kept at once, since each holds the optimiser's state too: three times the adapter; 1
+    keeps 2, for the older one counts until the newer lies whole.
     Usual: 2."""
     eval_steps: int | None = Field(None, ge=1)
     """Steps between readings of the validation passages, for the curve in the report and for keep.

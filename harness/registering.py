@@ -17,16 +17,16 @@ from typing import Any
 
 from harness import reference as references
 from harness import shelves
-from harness.corpora import find_manifest, read_manifest
+from harness.corpora import read_manifest
 from harness.corpus.imports import read_rows
 from harness.errors import ConfigurationError, MissingPrerequisiteError
 from harness.models import recorded
 from harness.models.adapters import Adapter, check_fit, keep, read_adapter
-from harness.models.bases import known_bases, resolve_base
+from harness.models.bases import resolve_base
 from harness.recipe import parse_corpus
 from harness.store import Run
 from harness.types import Variant
-from harness.variants import adapter_digest, as_row, base_variant, registered
+from harness.variants import adapter_digest, as_row, base_variant, check_name, registered
 
 WITHOUT_CORPUS = ("all", "unknown", "nothing")
 """What ``--trained-on`` may say besides a corpus version."""
@@ -127,7 +127,7 @@ def _record(adapter: Adapter, name: str) -> dict[str, Any]:
     Settings that nobody knows must not agree with anybody's: the name among them keeps two foreign
     adapters from being paired as one recipe on two corpora.
     """
-    kept = ("r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora", "use_dora")
+    kept = ("r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora", "use_dora", "bias")
     lora = {key: sorted(v) if isinstance(v := adapter.config.get(key), list) else v for key in kept}
     return {
         "registered": "adapter",
@@ -212,25 +212,6 @@ def find_author(name: str | None, workspace: Path) -> str:
 
 
 # ── names ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-def check_name(name: str, workspace: Path) -> None:
-    """Nothing, if a variant may be called this.
-
-    Raises:
-        ConfigurationError: it is no safe name, or means something else already.
-    """
-    shelves.safe_name(name, "variant")
-    author, at, number = name.partition("@")
-    if name in ("author", "copyist", "shuffled") or name.startswith("other:"):
-        taken = "a control"
-    elif name in known_bases(workspace):
-        taken = "a base"
-    elif at and number.isdigit() and find_manifest(author, int(number), workspace) is not None:
-        taken = "a corpus version"
-    else:
-        return
-    raise ConfigurationError(f"variant {name!r} is the name of {taken}; choose another")
 
 
 def _check_free(name: str, digest: str, run: Run) -> None:

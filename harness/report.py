@@ -34,7 +34,7 @@ from harness.report_context import (
     Table,
     TrainingRow,
 )
-from harness.report_numbers import DASH, count, interval_text, number, spread_text
+from harness.report_numbers import DASH, count, interval_text, number, probability, spread_text
 from harness.types import Outcome
 
 FORMATS = {
@@ -42,7 +42,6 @@ FORMATS = {
     "one": Column("", digits=1),
     "two": Column("", digits=2),
     "three": Column("", digits=3),
-    "p_value": Column("", digits=3),
     "whole": Column("", digits=0),
     "percent": Column("", digits=0, percent=True),
     "tenth": Column("", digits=1, percent=True),
@@ -137,6 +136,7 @@ def render_html(
     )
     environment.filters |= {
         "number": number,
+        "probability": probability,
         "interval": interval_text,
         "spread": spread_text,
         "count": count,

@@ -42,6 +42,15 @@ def interval_text(interval: Interval, column: Column, signed: bool = False) -> s
     return f"[{number(factor * interval.low, bare, signed)}, {number(factor * interval.high, bare, signed)}]"
 
 
+def probability(p: float) -> str:
+    """A p value to three digits, and ``<0.001`` below: a test never shows that chance is impossible.
+
+    >>> probability(0.0004), probability(0.128)
+    ('<0.001', '0.128')
+    """
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def spread_text(spread: Interval, column: Column) -> str:
     """Lowest and highest of the training seeds in the column's format without its unit.
 

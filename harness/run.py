@@ -49,10 +49,12 @@ def plan(
     asked: Ask, variants: Sequence[Variant], store: Store, workspace: Path, engine: str
 ) -> list[VariantPlan]:
     """The plan of every variant with a model, against what is stored."""
-    stored = store.existing("responses") | store.existing("likelihoods")
+    documents, protocols = [d.id for d in asked.documents], [asked.protocol, asked.template_protocol]
+    stored = _stored_answers(asked, store)
+    stored |= store.existing("likelihoods", item=documents, protocol=protocols)
     wished = asked.suite.template.options()
     plans = []
-    for base_name, members in _by_base(variants).items():
+    for (base_name, _), members in _by_base(variants).items():
         base = resolve_base(base_name, workspace)
         renderers: dict[str, Renderer] = {}
         for variant in members:
@@ -87,7 +89,7 @@ def run(
     total = sum(len(b) for p in plans for b in (*p.answers, *p.likelihoods))
     missing = sum(p.n_missing for p in plans)
     computed = tokens = 0
-    for base_name, members in _by_base([p.variant for p in plans if p.n_missing]).items():
+    for (base_name, _), members in _by_base([p.variant for p in plans if p.n_missing]).items():
         base = resolve_base(base_name, workspace)
         if load is None:
             for variant in members:
@@ -118,7 +120,7 @@ def run(
 
 def run_controls(asked: Ask, chosen: Iterable[Variant], run_: Run) -> None:
     """Answers that need no model; nothing is computed, so they do not count as work."""
-    stored = run_.store.existing("responses", engine=controls.ENGINE)
+    stored = _stored_answers(asked, run_.store, engine=controls.ENGINE)
     rows = []
     for variant in chosen:
         for prompt in asked.prompts:
@@ -136,7 +138,7 @@ def run_recorded(asked: Ask, chosen: Iterable[Variant], run_: Run, workspace: Pa
     Raises:
         MissingPrerequisiteError, ConfigurationError: a file of answers is gone, or not what was registered.
     """
-    stored = run_.store.existing("responses", engine=recorded.ENGINE)
+    stored = _stored_answers(asked, run_.store, engine=recorded.ENGINE)
     unanswered = {}
     rows = []
     for variant in chosen:
@@ -153,6 +155,20 @@ def run_recorded(asked: Ask, chosen: Iterable[Variant], run_: Run, workspace: Pa
                 rows.append(_row_without_model(asked, variant, prompt, recorded.ENGINE, key, said))
     run_.append("responses", rows)
     return unanswered
+
+
+def _stored_answers(asked: Ask, store: Store, **equal: str) -> set[str]:
+    """Keys of the answers that ``score`` will find, which looks for them by item and setting.
+
+    A key covers neither: prompts cut anew have other names, and a template may ignore what a suite wishes.
+    What is stored under another name is lacking here; its noise was another too, so it is no second draw.
+    """
+    asked_for = ((asked.prompts, asked.setting), (asked.general, asked.general_setting))
+    found = (
+        store.existing("responses", item=[prompt.id for prompt in prompts], setting=setting, **equal)
+        for prompts, setting in asked_for
+    )
+    return set().union(*found)
 
 
 class Said(NamedTuple):
@@ -233,9 +249,19 @@ def _whose(variant: Variant, engine: str) -> dict[str, Any]:
     return {"variant": variant.name, "variant_digest": variant.digest, "task": TASK, "engine": engine}
 
 
-def _by_base(variants: Iterable[Variant]) -> dict[str, list[Variant]]:
-    groups: dict[str, list[Variant]] = {}
+class Load(NamedTuple):
+    """One loading of a base; ``alone``: the variant that has it to itself, or nothing."""
+
+    base: str
+    alone: str
+
+
+def _by_base(variants: Iterable[Variant]) -> dict[Load, list[Variant]]:
+    """Who shares a loaded base. An adapter with biases changes the base's own, so nobody may follow it."""
+    groups: dict[Load, list[Variant]] = {}
     for variant in variants:
         if variant.base:
-            groups.setdefault(variant.base, []).append(variant)
+            lora = variant.record.get("settings", {}).get("lora") or {}
+            alone = "" if lora.get("bias") in (None, "none") else variant.name
+            groups.setdefault(Load(variant.base, alone), []).append(variant)
     return groups

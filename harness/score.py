@@ -6,16 +6,21 @@ new metric costs no inference and a second call costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.corpora import passages_of
 from harness.measures import VERSIONS, Answer, measure
 from harness.metrics import likelihood as perplexities
+from harness.metrics.memorisation import CopyIndex
 from harness.plan import Ask, void_likelihoods
+from harness.recipe import CorpusName
 from harness.retention import GENERAL_VERSIONS, score_general
 from harness.store import Run, Store
+from harness.text import words
 from harness.types import Score, Variant
+from harness.variants import corpora_seen
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,8 +54,10 @@ class Scored:
 def score(asked: Ask, variants: Iterable[Variant], run: Run) -> Scored:
     """Score every answer and likelihood of a suite's variants that has not been scored yet."""
     chosen = list(variants)
-    frame = run.store.read("scores", ["key", "metric", "metric_version"], reference=asked.reference.digest)
-    stored = set(zip(frame["key"], frame["metric"], frame["metric_version"], strict=True))
+    # Item and setting too: one key may be stored under several of them, and scores are read by both.
+    columns = ["key", "item", "setting", "metric", "metric_version"]
+    frame = run.store.read("scores", columns, reference=asked.reference.digest)
+    stored = set(zip(*(frame[column] for column in columns), strict=True))
     parts = (
         _text_scores(asked, chosen, run, stored),
         _general_scores(asked, chosen, run, stored),
@@ -79,13 +86,14 @@ def _text_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]
     responses = answers_of(asked, variants, run.store)
     pending = []
     for row in responses.to_dict("records"):
-        missing = [metric for metric in wanted if (row["key"], metric, VERSIONS[metric]) not in stored]
+        missing = [metric for metric in wanted if (*_identity(row), metric, VERSIONS[metric]) not in stored]
         if missing:
             pending.append((row, missing))
     reused = len(responses) * len(wanted) - sum(len(missing) for _, missing in pending)
     if not pending:
         return _Rows([], reused)
-    answers = [_answer(asked, row) for row, _ in pending]
+    seen = _trained_on(asked, variants, {row["variant_digest"] for row, _ in pending}, run.store)
+    answers = [_answer(asked, row, seen.get(row["variant_digest"], ())) for row, _ in pending]
     measured = measure(answers, asked.reference, asked.system)
     rows = [
         _row(asked, row, wanted[metric].name, scores[metric]) | {"setting": row["setting"]}
@@ -103,7 +111,7 @@ def _general_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[A
     rows: list[dict[str, Any]] = []
     reused = 0
     for row in general_answers_of(asked, variants, run.store).to_dict("records"):
-        missing = [m for m in wanted if (row["key"], m, GENERAL_VERSIONS[m]) not in stored]
+        missing = [m for m in wanted if (*_identity(row), m, GENERAL_VERSIONS[m]) not in stored]
         reused += len(wanted) - len(missing)
         if missing:
             whose = asked.reference
@@ -132,7 +140,29 @@ def answers_of(asked: Ask, variants: Iterable[Variant], store: Store) -> pd.Data
     return frame[frame["item"].isin(items) & (frame["sample"] < asked.suite.samples)]
 
 
-def _answer(asked: Ask, row: Mapping[str, Any]) -> Answer:
+def _trained_on(
+    asked: Ask, variants: Iterable[Variant], wanted: Collection[str], store: Store
+) -> dict[str, tuple[CopyIndex, ...]]:
+    """Digest of a variant -> an index of each corpus version it was trained on, one index a version.
+
+    The reference set is cut once, by the first ``prepare``: what is pasted from a book that came later, or
+    from a corpus of another name, is found nowhere else.
+    """
+    workspace = asked.reference.folder.parents[2]  # from WORKSPACE/results/references/NAME
+    corpora: dict[str, dict[CorpusName, None]] = {}
+    for variant in variants:
+        if variant.digest in wanted:
+            corpora.setdefault(variant.digest, {}).update(dict.fromkeys(corpora_seen(variant)))
+    indexes: dict[CorpusName, CopyIndex] = {}
+    for corpus in (each for named in corpora.values() for each in named):
+        if corpus not in indexes:
+            passages = passages_of(corpus.name, corpus.version, store, workspace)
+            texts = [p.text for p in passages if p.split in ("train", "validation")]
+            indexes[corpus] = CopyIndex([words(text) for text in texts])
+    return {whose: tuple(indexes[corpus] for corpus in named) for whose, named in corpora.items()}
+
+
+def _answer(asked: Ask, row: Mapping[str, Any], seen: tuple[CopyIndex, ...]) -> Answer:
     is_control = row["engine"] == "control"
     author = (
         row["variant"].removeprefix("other:") if is_control and row["variant"].startswith("other:") else ""
@@ -141,7 +171,7 @@ def _answer(asked: Ask, row: Mapping[str, Any]) -> Answer:
     cap = 10**9 if is_control else asked.suite.max_tokens
     prompt = asked.reference.prompt(row["item"])
     passage = prompt.passage if is_control and row["variant"] == "author" else ""
-    return Answer(prompt, row["text"], row["finish"], int(row["n_tokens"]), cap, author, passage)
+    return Answer(prompt, row["text"], row["finish"], int(row["n_tokens"]), cap, author, passage, seen)
 
 
 # ── likelihoods ───────────────────────────────────────────────────────────────────────────────────
@@ -177,11 +207,16 @@ def _likelihood_scores(asked: Ask, variants: list[Variant], run: Run, stored: se
             for row, one in found:
                 if one.metric not in task_of:
                     continue
-                if (row["key"], one.metric, one.version) in stored:
+                if (*_identity(row), one.metric, one.version) in stored:
                     reused += 1
                 else:
                     rows.append(_row(asked, row, task_of[one.metric], one, note))
     return _Rows(rows, reused)
+
+
+def _identity(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What a score's key, item and setting are, of the answer or likelihood it is a score of."""
+    return row["key"], row["item"], row["protocol"] if "protocol" in row else row["setting"]
 
 
 def _by_document(frame: pd.DataFrame) -> ByDocument:

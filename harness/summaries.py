@@ -11,18 +11,22 @@ The unit is the prompt (or held-out document), never the row: samples of one pro
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.measures import COPIED, NOT_APPLICABLE, RATES
 from harness.plan import Ask, void_likelihoods
-from harness.score import LIKELIHOOD_VERSIONS
+from harness.score import LIKELIHOOD_VERSIONS, answers_of, general_answers_of
 from harness.statistics import bootstrap_interval, wilson
 from harness.store import Store
 from harness.text import count_words
 from harness.types import Gate, Interval, Summary, Variant
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 POOLED_BY = {
     "bits_per_byte": "bytes", "bits_per_byte_in_template": "bytes", "bits_per_byte_others": "bytes",
@@ -47,6 +51,8 @@ class Table:
     task_of: Mapping[str, str]
     weights: Mapping[str, Mapping[str, float]]
     """Unit (``bytes``, ``words``) -> document -> its units over their mean in its set."""
+    asked: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Metric -> the prompts that each variant has to have a row for, with or without a value."""
 
     def of(self, variant: str, metric: str) -> Mapping[str, float]:
         """Item -> value; empty where the variant has no such scores."""
@@ -54,17 +60,27 @@ class Table:
 
 
 def read_table(asked: Ask, variants: Iterable[Variant], store: Store) -> Table:
-    """All scores of these variants under this suite, the engine with most answers where there are several."""
+    """All scores of these variants under this suite, of one engine each (``chosen_engine``).
+
+    An answer counts that the suite would draw today: ``samples`` taken down leaves the others out.
+    """
     chosen = list(variants)
     frame = store.read("scores", reference=asked.reference.digest, variant_digest=[v.digest for v in chosen])
-    items = {p.id for p in asked.prompts} | {d.id for d in asked.documents}
+    prompts = frozenset(prompt.id for prompt in asked.prompts)
+    answered = [task for task in asked.tasks if task.metadata.needs == "responses"]
+    expected = {metric: prompts for task in answered for metric in task.metrics}
     if len(frame):
-        ours = frame["setting"].isin([asked.setting, asked.protocol, asked.template_protocol])
-        general = frame["item"].isin([prompt.id for prompt in asked.general])
-        frame = frame[
-            (frame["item"].isin(items) & ours) | (general & (frame["setting"] == asked.general_setting))
-        ]
-        frame = frame[~frame["note"].str.startswith(NOT_APPLICABLE)]
+        answer = _is(frame, [p.id for p in asked.prompts], [asked.setting])
+        answer &= frame["key"].isin(answers_of(asked, chosen, store)["key"])
+        general = _is(frame, [p.id for p in asked.general], [asked.general_setting])
+        general &= frame["key"].isin(general_answers_of(asked, chosen, store)["key"])
+        documents = [d.id for d in asked.documents]
+        likelihood = _is(frame, documents, [asked.protocol, asked.template_protocol])
+        frame = frame[answer | general | likelihood]
+        inapplicable = frame["note"].str.startswith(NOT_APPLICABLE)
+        for metric, part in frame[inapplicable].groupby("metric"):
+            expected[str(metric)] = expected.get(str(metric), prompts) - set(part["item"])
+        frame = frame[~inapplicable]
     task_of = {metric: task.name for task in asked.tasks for metric in task.metrics}
     values: dict[str, dict[str, dict[str, float]]] = {}
     notes: dict[str, dict[str, dict[str, str]]] = {}
@@ -74,7 +90,7 @@ def read_table(asked: Ask, variants: Iterable[Variant], store: Store) -> Table:
         own = frame[frame["variant_digest"] == variant.digest] if len(frame) else frame
         if not len(own):
             continue
-        engines[variant.name] = str(own["engine"].value_counts().index[0])
+        engines[variant.name] = chosen_engine(own, asked.suite.dtype)
         own = own[own["engine"] == engines[variant.name]]
         if void_likelihoods(variant):
             # It may have been scored before its owner said what it had seen.
@@ -87,7 +103,25 @@ def read_table(asked: Ask, variants: Iterable[Variant], store: Store) -> Table:
             remarks = zip(part["item"], part["note"], strict=True)
             notes.setdefault(variant.name, {})[str(metric)] = {str(i): str(n) for i, n in remarks if n}
             versions[(variant.name, str(metric))] = str(newest)
-    return Table(values, notes, engines, versions, task_of, _weights(asked))
+    return Table(values, notes, engines, versions, task_of, _weights(asked), expected)
+
+
+def chosen_engine(rows: pd.DataFrame, dtype: str) -> str:
+    """Which engine's rows stand for a variant, of its answers or its scores.
+
+    One of the suite's dtype before any other; then the one that has most items; then the newest. Items and
+    not rows: a score of a former metric version is a row more, and no answer more.
+    """
+
+    def rank(engine: str) -> tuple[bool, int, str, str]:
+        own = rows[rows["engine"] == engine]
+        return dtype in engine.split("/"), own["item"].nunique(), str(own["run"].max()), engine
+
+    return max(map(str, rows["engine"].unique()), key=rank)
+
+
+def _is(frame: pd.DataFrame, items: Sequence[str], settings: Sequence[str]) -> pd.Series[bool]:
+    return frame["item"].isin(items) & frame["setting"].isin(settings)
 
 
 def _weights(asked: Ask) -> dict[str, dict[str, float]]:
@@ -154,13 +188,17 @@ def positions(
     """Style positions, intervals by bootstrap over prompts; NaN with a reason where it cannot be told.
 
     Floor: the mean over the other authors' controls, each left out of the fit that scored it. ``either_way``
-    is for metrics of which the author may have less than the others.
+    is for metrics of which the author may have less than the others. A side without a row for a prompt has
+    none, for what it would have said there is not known; a row without a value is only left out.
     """
     floors = sorted(name for name in table.values if name.startswith("other:"))
     items = sorted(set(table.of("author", metric)).union(*(table.of(name, metric) for name in floors)))
     if not items or not floors:
         reason = "needs the controls author and other:*"
         return [Position(v, math.nan, Interval(math.nan, math.nan), reason) for v in variants]
+    wanted = table.asked.get(metric, frozenset()).union(items)
+    short = {name: _lacks(table, name, metric, wanted) for name in ("author", *floors, *variants)}
+    ends = next((short[name] for name in ("author", *floors) if short[name]), "")
     draw = np.random.default_rng(0).integers(0, len(items), size=(_RESAMPLES, len(items)))
     author = _resampled(table.of("author", metric), items, draw)
     floor_parts = [_resampled(table.of(name, metric), items, draw) for name in floors]
@@ -173,6 +211,9 @@ def positions(
     decided = least > 0 or (either_way and most < 0)
     found = []
     for variant in variants:
+        if ends or (short[variant] and table.of(variant, metric)):
+            found.append(Position(variant, math.nan, Interval(math.nan, math.nan), ends or short[variant]))
+            continue
         own = _resampled(table.of(variant, metric), items, draw)
         if not decided or math.isnan(own.mean):
             copied = COPIED in table.notes.get(variant, {}).get(metric, {}).values()
@@ -186,6 +227,12 @@ def positions(
         note = "closer than the author: no credit" if value > 1 + 1e-9 else ""
         found.append(Position(variant, value, Interval(float(low), float(high)), note))
     return found
+
+
+def _lacks(table: Table, variant: str, metric: str, wanted: Set[str]) -> str:
+    """How many of these prompts a variant has no row for, as a reason; empty where it has all."""
+    missing = len(wanted - table.of(variant, metric).keys())
+    return f"{variant} lacks {missing:,} of {len(wanted):,}" if missing else ""
 
 
 @dataclass(frozen=True)

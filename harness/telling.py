@@ -16,6 +16,7 @@ from harness.pairing import Pair
 from harness.types import Gate, Outcome, Verdict
 
 MOST_LINES = 12
+ALPHA = 0.05
 
 NAMES = {
     "bits_per_byte": "bits per byte on unseen prose",
@@ -41,6 +42,17 @@ ORDER = ("worse", "maybe worse", "no difference", "better", "cannot tell")
 _DROPPED_LAST = ("worse", "maybe worse", "cannot tell", "better", "no difference")
 
 
+_WITHIN = "Slightly down, within what matters"
+_NO_MORE_THAN_SEEDS = "Down by more than the margin, but by no more than training seeds can differ"
+_NOT_BEYOND_CHANCE = "Down by more than the margin, but not beyond chance"
+_NO_MARGIN = "Down, with no margin to hold it against"
+_DECLINES = (_WITHIN, _NOT_BEYOND_CHANCE, _NO_MORE_THAN_SEEDS, _NO_MARGIN)
+
+_ONLY_CHANCE = (
+    "Between trainings of one recipe on one corpus a difference is chance: nothing is called better or worse."
+)
+
+
 def name_of(metric: str) -> str:
     """A metric as a reader calls it."""
     return NAMES.get(metric, metric.replace("_", " "))
@@ -55,32 +67,52 @@ def sentence(pairs: Sequence[Pair], verdicts: Sequence[Verdict], gates: Sequence
     failed = sorted({name_of(gate.name) for gate in gates if gate.outcome == "FAIL"})
     worse = [name_of(v.metric) for v in primaries if v.outcome == "WORSE"]
     better = [name_of(v.metric) for v in primaries if v.outcome == "better"]
-    declined = [name_of(v.metric) for v in primaries if v.outcome == "decline"]
+    declines = _declines(primaries)
+    past = any(kind is not _WITHIN for kind in declines)
     barred = [name_of(v.metric) for v in primaries if v.outcome == "not comparable"]
     open_ = [name_of(v.metric) for v in primaries if v.outcome in ("inconclusive", "descriptive")]
+    unharmed = not past and not barred
     parts = []
     if worse or failed:
         lost = f"got worse on {_listed(worse)}" if worse else ""
         gated = f"failed the gate on {_listed(failed)}" if failed else ""
         parts.append(f"The candidate {' and '.join(filter(None, (lost, gated)))}.")
     elif better:
-        parts.append(f"The candidate is better on {_listed(better)}, and nothing that decides got worse.")
+        rest = ", and nothing that decides got worse" if unharmed else ""
+        parts.append(f"The candidate is better on {_listed(better)}{rest}.")
     elif barred and len(barred) == len(primaries):
         parts.append("The two sides cannot be compared.")
     elif open_ and len(open_) == len(primaries) - len(barred):
         parts.append("Cannot tell: nothing that decides is settled at this number of prompts.")
-    else:
+    elif unharmed:
         parts.append("Nothing that decides got worse, and nothing got better.")
+    else:
+        parts.append("Nothing that decides is shown to be better or worse.")
     if (worse or failed) and better:
         parts.append(f"It is better on {_listed(better)}.")
-    if declined:
-        parts.append(f"Slightly down, within what matters: {_listed(declined)}.")
+    parts += [f"{kind}: {_listed(names)}." for kind, names in declines.items()]
     if barred and len(barred) < len(primaries):
         parts.append(f"Not comparable: {_listed(barred)}.")
     if open_ and len(open_) < len(primaries) - len(barred):
         parts.append(f"Cannot tell: {_listed(open_)}.")
     parts.append(_about(pairs))
     return " ".join(filter(None, parts))
+
+
+def _declines(primaries: Sequence[Verdict]) -> dict[str, list[str]]:
+    """What is said of a decline -> whose. Past the margin with p < .05: short of the seeds' spread."""
+    found: dict[str, list[str]] = {}
+    for v in primaries:
+        if v.outcome != "decline":
+            continue
+        if math.isnan(v.margin):
+            kind = _NO_MARGIN
+        elif abs(v.difference) < v.margin:
+            kind = _WITHIN
+        else:
+            kind = _NO_MORE_THAN_SEEDS if v.p_holm < ALPHA else _NOT_BEYOND_CHANCE
+        found.setdefault(kind, []).append(name_of(v.metric))
+    return {kind: found[kind] for kind in _DECLINES if kind in found}
 
 
 def _about(pairs: Sequence[Pair]) -> str:
@@ -92,6 +124,9 @@ def _about(pairs: Sequence[Pair]) -> str:
         return f"Also changed: {'; '.join(other)}: this is not about data."
     trained = [p for p in pairs if p.candidate.kind == "adapter" and p.baseline.kind == "adapter"]
     once = bool(trained) and len(pairs) == 1 and pairs[0].baseline.digest != pairs[0].candidate.digest
+    if any(p.seeds_only for p in pairs):
+        told_apart = f"What differs: {'; '.join(other)}. " if other else ""
+        return f"{told_apart}{_ONLY_CHANCE}"
     if other:
         caveat = " One training run each: this is about these adapters." if once else ""
         return f"What differs: {'; '.join(other)}.{caveat}"

@@ -20,6 +20,7 @@ from harness.errors import ConfigurationError
 from harness.orders import Order, lineage
 from harness.recipe import Recipe, settings_of
 from harness.store import Run, Store
+from harness.training.checkpoints import sha256_file
 from harness.training.examples import continuation_prompt, prepare_examples, split_first_sentence
 from harness.training.launch import finished_record, train
 from harness.training.spec import Lora, TrainingSpec
@@ -102,7 +103,14 @@ def specify(order: Order, store: Store, workspace: Path) -> TrainingSpec:
         continue_from=str(workspace / order.earlier.adapter) if order.earlier else "",
         template=template.record(),
         tensorboard=recipe.tensorboard,
+        program=program_digest(order.trainer),
     )
+
+
+def program_digest(trainer: Path) -> str:
+    """sha256 of a trainer of the user's own; "" for one that is shipped, which the version stands for."""
+    home = (shelves.shipped() / "trainers").resolve()
+    return "" if trainer.resolve().is_relative_to(home) else sha256_file(trainer)
 
 
 def template_of(recipe: Recipe, workspace: Path) -> Template:
@@ -166,6 +174,9 @@ def carry_out(
     known = registered(run.store)
     both = (base_variant(order.base), variant)
     fresh = [v for v in both if v.name not in known or known[v.name].digest != v.digest]
+    # An earlier adapter may have been registered again with another --trained-on, which its heirs share.
+    if variant not in fresh and known[variant.name].trained_on != variant.trained_on:
+        fresh.append(variant)
     run.append("variants", [as_row(v) for v in fresh])
     return variant
 

@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from harness import shelves
+from harness.corpora import find_manifest
 from harness.errors import ConfigurationError, MissingPrerequisiteError, nearest
 from harness.models.adapters import read_adapter
-from harness.models.bases import Base
+from harness.models.bases import Base, known_bases
 from harness.recipe import CorpusName
 from harness.store import Store
 from harness.text import digest
@@ -33,6 +35,25 @@ def registered(store: Store) -> dict[str, Variant]:
             record=json.loads(row["record"] or "{}"),
         )
     return found
+
+
+def check_name(name: str, workspace: Path, remedy: str = "choose another") -> None:
+    """Nothing, if a variant may be called this.
+
+    Raises:
+        ConfigurationError: it is no safe name, or means something else already.
+    """
+    shelves.safe_name(name, "variant")
+    author, at, number = name.partition("@")
+    if name in ("author", "copyist", "shuffled") or name.startswith("other:"):
+        taken = "a control"
+    elif name in known_bases(workspace):
+        taken = "a base"
+    elif at and number.isdigit() and find_manifest(author, int(number), workspace) is not None:
+        taken = "a corpus version"
+    else:
+        return
+    raise ConfigurationError(f"variant {name!r} is the name of {taken}; {remedy}")
 
 
 def as_row(variant: Variant) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,8 @@ def test_an_adapter_of_another_corpus_that_holds_the_held_out_text_has_no_likeli
     seen = what_it_saw(other, reference, store, workspace)
     assert seen.trained_on == "all"
     assert void_likelihoods(seen)
+    # Its own set, moved away and cut anew with another book held out, is another set of the same name.
+    anew = replace(references.load("again", workspace), name=NAME)
+    assert what_it_saw(own, anew, store, workspace).trained_on == "all"
+    # Refitted, the set has another digest, and holds out what it did.
+    assert what_it_saw(own, replace(reference, digest="0" * 16), store, workspace) == own

@@ -67,11 +67,24 @@ def test_metric_versions_that_differ_forbid_it() -> None:
 
 
 def test_different_prompts_forbid_it() -> None:
-    verdict = judge("authorship_logit", wave(0, 0.1, 40), wave(1, 0.1, 38))
+    verdict = judge("authorship_logit", wave(0, 0.1, 40), wave(1, 0.1, 38), primaries=("copied",))
     assert (verdict.outcome, verdict.note) == (
         "not comparable",
         "different prompts: 2 are on one side only",
     )
+
+
+@pytest.mark.parametrize("metric", ["authorship_logit", "bits_per_byte"])
+def test_a_primary_needs_a_row_for_all_that_is_asked(metric: str) -> None:
+    """A run stopped at 16 of 80 on both sides agrees with itself, and says nothing of the 64."""
+    asked = make_ask(80, primaries=(metric,), likelihood={"documents": 80})
+    values = {name: {metric: wave(mean, 0.1, 16)} for name, mean in (("old", 1), ("new", 2))}
+    comparison = compare(asked, [Pair(OLD, NEW)], make_table(asked, values))
+    (verdict,) = (v for v in comparison.verdicts if v.primary)
+    assert (verdict.outcome, verdict.note) == ("not comparable", "old lacks 64 of 80; new lacks 64 of 80")
+    assert comparison.exit_code == 4
+    one_sided = judge(metric, wave(0, 0.1, 40), wave(1, 0.1, 38), primaries=(metric,))
+    assert (one_sided.outcome, one_sided.note) == ("not comparable", "new lacks 2 of 40")
 
 
 def test_no_scores_on_one_side_forbid_it() -> None:
@@ -116,6 +129,25 @@ def test_the_spread_between_training_seeds_raises_the_bar() -> None:
     assert logit(wave(0.5, 0.1), spreads={"authorship_logit": 0.6}).outcome == "slight gain"
     assert logit(wave(-0.5, 0.1), spreads={"authorship_logit": 0.6}).outcome == "decline"
     assert logit(wave(0.5, 0.1), spreads={"authorship_logit": 0.1}).outcome == "better"
+
+
+@pytest.mark.parametrize(("mean", "outcome"), [(1.0, "slight gain"), (-1.0, "decline")])
+def test_two_seeds_of_one_recipe_are_never_better_or_worse(mean: float, outcome: str) -> None:
+    """Their spread is their own difference, and |mean| >= |mean| always: what differs is chance."""
+    twins = [make_adapter("small@1", 1, 1), make_adapter("small@1+seed2", 1, 2)]
+    asked = make_ask(N, primaries=("authorship_logit",))
+    values = {v.name: {"authorship_logit": wave(m, 0.1)} for v, m in zip(twins, (0, mean), strict=True)}
+    table = make_table(asked, values)
+    comparison = compare(
+        asked, pair(twins[:1], twins[1:], by_recipe=False), table, seed_spreads(table, twins, asked)
+    )
+    (verdict,) = (v for v in comparison.verdicts if v.primary)
+    assert verdict.p_holm < 0.05
+    assert (verdict.outcome, comparison.exit_code) == (outcome, 0)
+    assert comparison.sentence.endswith(
+        "What differs: training seed 1 -> 2. Between trainings of one recipe on one corpus a difference is "
+        "chance: nothing is called better or worse."
+    )
 
 
 def test_only_primaries_can_be_better_or_worse() -> None:
@@ -210,7 +242,7 @@ def test_a_rate_needs_six_prompts_that_differ_to_decline(discordant: int, n: int
 
 def test_p_is_taken_times_the_looks_a_suite_declares() -> None:
     """40 prompts, 80 at most: two looks. The sizes were declared, so what was seen does not matter."""
-    values = {"old": {"authorship_logit": [0.0] * N}, "new": {"authorship_logit": wave(0.5, 0.1)}}
+    values = {"old": {"authorship_logit": [0.0] * 60}, "new": {"authorship_logit": wave(0.5, 0.1, 60)}}
     found = []
     for most in (None, 50):
         asked = make_ask(60, primaries=("authorship_logit",), prompts=N, max_prompts=most)
@@ -375,7 +407,7 @@ ONE_EACH = "One training run each: this is about these adapters, not yet the dat
         ),
         (
             {"authorship_logit": wave(1, 0.1, 20) + [NAN] * 20},
-            "Nothing that decides got worse, and nothing got better. Not comparable: authorship.",
+            "Nothing that decides is shown to be better or worse. Not comparable: authorship.",
             4,
         ),
     ],
@@ -386,6 +418,20 @@ def test_the_plain_sentence_and_the_exit_code(
     comparison = run(changed)
     assert comparison.sentence == f"{said} {ONE_EACH}"
     assert comparison.exit_code == exit_code
+
+
+def test_an_empty_candidate_is_not_better_on_copied_answers() -> None:
+    """Who says nothing copies nothing; a pasted index page is invalid and stays copied."""
+    asked = make_ask(N, primaries=("copied",))
+    old = {"copied": [1.0] * 10 + [0.0] * 30, "invalid": [0.0] * N}
+    silent = make_table(asked, {"old": old, "new": {"copied": [0.0] * N, "invalid": [1.0] * N}})
+    comparison = compare(asked, [Pair(OLD, NEW)], silent)
+    assert (comparison.verdicts[0].outcome, comparison.verdicts[0].note) == (
+        "not comparable",
+        "only 0 of 40 prompts are valid in both",
+    )
+    pasted = make_table(asked, {"old": old, "new": {"copied": [1.0] * N, "invalid": [1.0] * N}})
+    assert compare(asked, [Pair(OLD, NEW)], pasted).verdicts[0].outcome == "WORSE"
 
 
 def test_sides_that_share_nothing_cannot_be_compared() -> None:

@@ -32,6 +32,16 @@ def test_only_prompts_with_both_values_count() -> None:
     assert (found.units, found.valid, found.baseline, found.candidate) == (3, 2, (1.0, 0.0), (0.0, 1.0))
 
 
+@pytest.mark.parametrize("metric", ["copied", "recited"])
+def test_an_invalid_answer_that_copied_nothing_has_no_value_there(metric: str) -> None:
+    sides = {"old": {metric: [0, 0, 1, 1], "invalid": [0, 1, 0, 0]},
+             "new": {metric: [0, 0, 0, 1], "invalid": [0, 0, 1, 1]}}  # fmt: skip
+    found = differences(metric, "lower", PAIRS, make_table(make_ask(4), sides))
+    assert sorted(found.by_item) == ["p000", "p003"]
+    assert (found.units, found.valid) == (4, 2)
+    assert differences("invalid", "lower", PAIRS, make_table(make_ask(4), sides)).valid == 4
+
+
 def test_invalid_first_then_by_margins_each_prompt_once() -> None:
     asked = make_ask(6)
     logits = {"old": [1.0] * 6, "new": [1.0, 0.7, math.nan, 0.9, -4.0, 3.0]}

@@ -12,10 +12,13 @@ from scripted_bench import copy_workspace
 
 from harness.bench import warehouse
 from harness.errors import ConfigurationError, MissingPrerequisiteError
-from harness.forecast import Forecast, check_disk, disk_needed, forecast, probed
+from harness.forecast import Forecast, check_disk, disk_needed, forecast, packed_lengths, probed
 from harness.orders import Order, orders
 from harness.train import specify
 from harness.training.devices import Device
+from harness.training.memory import PROCESS_BYTES
+from harness.training.packing import pack
+from harness.training.reading import load_splits
 from harness.training.spec import TrainingSpec
 
 RECIPE = "base: tiny\ncorpus: marlow@2\nlora: {r: 4}\nepochs: 2\nbatch: 8\nseq_len: 400\n"
@@ -112,6 +115,22 @@ def test_a_probe_replaces_estimates(asked: tuple[Order, TrainingSpec]) -> None:
     measured = probed(found, {"seconds_per_step": 4.5, "steps": 3, "peak_memory_gb": 15.3})
     assert measured.time.seconds == pytest.approx(4.5 * found.time.steps)
     assert (measured.memory, measured.source) == (15.3e9, "probed 3 steps")
+    record = {"seconds_per_step": 4.5, "steps": 3, "peak_memory_gb": 15.3, "reserved_memory_gb": 17.0}
+    assert probed(found, record).memory == pytest.approx(17.0e9 + PROCESS_BYTES["cuda"])
+    on_cpu = foresee(asked, *CPU)
+    assert probed(on_cpu, record | {"reserved_memory_gb": None}).memory == 15.3e9
+
+
+def test_packed_examples_are_counted_by_the_row(asked: tuple[Order, TrainingSpec]) -> None:
+    order, spec = asked[0], replace(asked[1], seq_len=1600)
+    rows = pack(load_splits(spec).train, spec.seq_len)
+    lengths = [len(row["input_ids"]) for row in load_splits(spec).train]
+    assert packed_lengths(lengths, spec.seq_len) == [len(row.input_ids) for row in rows]
+    assert packed_lengths([3, 5, 1, 8, 2, 6, 9], 8) == [8, 1, 8, 8, 9]
+    assert len(rows) < len(lengths)
+    plain, packed = forecast(order, spec, CPU), forecast(order, replace(spec, packing=True), CPU)
+    assert packed.examples == plain.examples == len(lengths)
+    assert packed.time.steps == 2 * math.ceil(len(rows) / 8)
 
 
 def test_disk_holds_every_adapter_and_one_trainings_checkpoints(asked: tuple[Order, TrainingSpec]) -> None:

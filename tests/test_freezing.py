@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +69,17 @@ def test_two_that_cut_at_once_leave_one_whole_reference(reference: Reference, tm
         freezing.freeze(draft, reference.fitted, faster)
     assert references.load("marlow", tmp_path).digest == reference.digest
     assert [path.name for path in draft.folder.parent.iterdir()] == ["marlow"]
+
+
+def test_a_folder_left_behind_by_a_killed_one_is_in_nobodys_way(reference: Reference, tmp_path: Path) -> None:
+    """Process numbers come again, in containers at once."""
+    draft = replace(reference, folder=references.folder_of("marlow", tmp_path))
+    stale = draft.folder.with_name(f"marlow.{os.getpid()}.part")
+    stale.mkdir(parents=True)
+    frozen = freezing.freeze(draft, reference.fitted, no_margins)
+    assert references.load("marlow", tmp_path) == frozen
+    assert folders(frozen) == ["marlow", stale.name]
+    assert frozen.folder.stat().st_mode == stale.stat().st_mode, "others may read it"
 
 
 def test_a_refitted_set_takes_the_place_and_the_former_stays_whole(own: Reference, tmp_path: Path) -> None:

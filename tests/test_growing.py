@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from handmade import make_ask
 from scripted_bench import SUITE, better_with_training, compute, finished_workspace
 from small_author import NAME
 
 from harness import reference as references
 from harness.across import compare_across
 from harness.bench import Bench, open_bench, warehouse
+from harness.compare import Comparison
 from harness.errors import ConfigurationError
 from harness.growing import Growth, compare_grown, grow, next_size, open_units
 from harness.growing import compute as grow_answers
 from harness.models.scripted import ScriptedModel
 from harness.score import score
+from harness.statistics import UNKNOWN
 from harness.store import Run
+from harness.types import Verdict
 
 SIDES = ("small@1", "small@2")
 GROWING = SUITE.replace("max_tokens: 40", "max_tokens: 41\nprompts: 14\nmax_prompts: 20")
@@ -148,3 +153,57 @@ def test_another_protocol_of_likelihoods_is_not_compared(bench: Bench, workspace
     assert (bits.outcome, bits.note) == ("not comparable", "small@1 (narrow) has no bits_per_byte")
     assert "likelihood.window 1024 -> 64" in found.sentence
     path.unlink()
+
+
+# ── what there is left to grow ────────────────────────────────────────────────────────────────────
+
+
+def judged_open(*units: str) -> Comparison:
+    found = tuple(
+        Verdict(metric="m", task="", outcome="inconclusive", primary=True, baseline=0.0, candidate=0.0,
+                difference=0.0, interval=UNKNOWN, p_holm=1.0, n=20, unit=unit, margin=0.2,  # type: ignore[arg-type]
+                detectable=1.0, needed=99)
+        for unit in units
+    )  # fmt: skip
+    return Comparison((), found, (), "", 0)
+
+
+def small_bench(**suite: Any) -> Bench:
+    return Bench("s", Path("nowhere"), None, make_ask(40, **suite), ())  # type: ignore[arg-type]
+
+
+def test_next_is_above_the_size_asked_now_and_nothing_at_the_maximum() -> None:
+    comparison, suited = judged_open("prompts"), small_bench(prompts=10, max_prompts=40)
+    found = []
+    for more in (0, 10, 30):
+        growth = grow(suited, comparison, more) if more else None
+        found.append(next_size(growth.bench if growth else suited, comparison))
+    assert found == [10, 30, 0], "counted from the suite's own size, as --grow counts"
+    third = grow(suited, comparison, found[1])
+    assert third is not None
+    assert third.sizes == {"prompts": 40}
+
+
+def test_one_unit_at_its_maximum_does_not_hinder_the_other() -> None:
+    comparison = judged_open("prompts", "blocks")
+    suited = small_bench(prompts=10, max_prompts=20, likelihood={"documents": 10, "max_documents": 40})
+    first = grow(suited, comparison, 10)
+    assert first is not None
+    assert first.sizes == {"blocks": 20, "prompts": 20}
+    more = next_size(first.bench, comparison)
+    second = grow(suited, comparison, more)
+    assert more == 30
+    assert second is not None
+    assert second.sizes == {"blocks": 40, "prompts": 20}
+    with pytest.raises(ConfigurationError, match="at most"):
+        grow(suited, comparison, 31)
+
+
+def test_documents_that_do_not_exist_cannot_be_declared() -> None:
+    with pytest.raises(
+        ConfigurationError, match="max_documents is 120, and the reference set 'marlow' has 40 held-out"
+    ):
+        make_ask(40, likelihood={"documents": 20, "max_documents": 120})
+    assert len(make_ask(40, likelihood={"documents": 20, "max_documents": 40}).documents) == 40
+    unread = make_ask(40, tasks=("copying",), primaries=("copied",), likelihood={"max_documents": 120})
+    assert unread.documents == (), "a suite that reads none may say what it likes"

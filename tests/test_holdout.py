@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from harness.corpus.prose import Paragraph
 from harness.corpus.splits import train_validation
 from harness.corpusfile import read_author
 from harness.errors import ConfigurationError
-from harness.holdout import held_out, parse_hold_out
+from harness.holdout import as_frozen, held_out, parse_hold_out
 from harness.prepare import prepare
 from harness.store import Run, Store
 from harness.text import words
@@ -69,6 +70,58 @@ def test_what_is_not_body_goes_with_the_page_it_stands_on() -> None:
     gone = {p.page for p in (*away.partition.guard, *away.paragraphs)}
     pages = {p.page for p in (*before, *after) if p.role == "index"}
     assert pages == set(range(1, 41)) - set(range(min(gone), max(gone) + 1))
+
+
+def test_a_page_that_a_version_takes_for_body_stays_unless_it_stands_in_the_block() -> None:
+    away = held_out({"b": BODY}, "b", 3)
+    gone = {p.page for p in (*away.partition.guard, *away.paragraphs)}
+    more = [_paragraph(page, 9) for page in range(1, 41)]
+    before, after = away.runs(sorted([*BODY, *more], key=lambda p: p.page))
+    kept = {p.page for p in (*before, *after) if p in more}
+    assert kept == set(range(1, 41)) - set(range(min(gone), max(gone) + 1))
+
+
+def _frozen(paragraphs: Sequence[Paragraph]) -> list[Passage]:
+    return cut_runs([paragraphs], 150, 0)
+
+
+@pytest.mark.parametrize("block", [1, 2, 5])
+def test_a_frozen_block_is_found_by_its_text_when_its_number_means_another(block: int) -> None:
+    own, more = (
+        [
+            Paragraph("b", 1 + n // 3, "body", f"chapter {n // 20}", text)
+            for n, text in enumerate(prose(PILOT, size, 1))
+        ]
+        for size in (20_000, 60_000)
+    )
+    books = {"a": own, "b": own}
+    then = held_out(books, "b", block)
+    assert as_frozen(own, _frozen(then.paragraphs)).partition == then.partition
+    if block < 5:
+        assert held_out(books | {"c": more}, "b", block).partition != then.partition
+    else:
+        with pytest.raises(ConfigurationError, match="block 5 does not exist"):
+            held_out(books | {"c": more}, "b", block)
+
+
+def test_a_form_of_words_said_in_every_letter_does_not_stretch_a_frozen_block_over_the_book() -> None:
+    farewell = "I have the honour to remain, sir, your most humble and obedient servant, Ellis Marlow."
+    book = [
+        part
+        for at, one in enumerate(BODY)
+        for part in ([one, replace(one, text=farewell)] if at % 3 == 2 else [one])
+    ]
+    then = held_out({"b": book}, "b", 3)
+    found = as_frozen(book, _frozen(then.paragraphs))
+    assert {p for p in then.paragraphs if p.text != farewell} == {
+        p for p in found.paragraphs if p.text != farewell
+    }
+
+
+def test_a_frozen_block_that_is_gone_from_its_book_is_told() -> None:
+    another = [Paragraph("b", 1, "body", "", text) for text in prose(PILOT, 2000, 1)]
+    with pytest.raises(ConfigurationError, match="nothing of the block that the reference set holds out"):
+        as_frozen(another, _frozen(held_out({"b": BODY}, "b", 3).paragraphs))
 
 
 def test_a_block_that_is_not_there_is_named() -> None:

@@ -27,6 +27,7 @@ from scripted_bench import finished_workspace
 from harness import duels
 from harness.bench import Bench, open_bench, warehouse
 from harness.cli import invoke
+from harness.cli.report import first_answers
 from harness.corpus.anthropic_calls import Patience
 from harness.corpus.purchase import Terms
 from harness.corpus.spending import Price
@@ -416,6 +417,29 @@ def test_invalid_and_copied_answers_do_not_meet_anybody(bench: Bench) -> None:
     assert {why.partition(": ")[2] for why in paired.left_out.values()} <= {
         "copyist: copied from the train prose",
     }
+
+
+def test_disordered_answers_do_not_meet_the_judge(bench: Bench) -> None:
+    paired = pairing(bench.asked, variant(bench, "author"), variant(bench, "shuffled"), bench.store, "judge")
+    scores = bench.store.read("scores", variant="shuffled", metric="invalid")
+    disordered = set(scores[scores["note"].str.contains("disordered")]["item"])
+    assert len(disordered) > 4
+    found = {item for item, why in paired.left_out.items() if "shuffled: invalid (disordered" in why}
+    assert found == disordered
+
+
+def test_the_newest_engine_answers_where_several_did(bench: Bench) -> None:
+    one = variant(bench, "small@1")
+    frame = bench.store.read("responses", variant_digest=one.digest)
+    elsewhere = [row | {"engine": "aaa", "key": f"aaa {row['item']}"} for row in frame.to_dict("records")]
+    with Run(bench.store, "run elsewhere") as note:
+        note.append("responses", elsewhere)
+    paired = pairing(bench.asked, variant(bench, "author"), one, bench.store, "judge")
+    assert paired.engine == "aaa"
+    # The report shows answers of the engine whose numbers it shows, and only the other was scored.
+    shown = [row for row in first_answers(bench, bench.table()) if row["variant"] == one.name]
+    assert {row["engine"] for row in shown} == {"scripted"}
+    assert sorted(row["item"] for row in shown) == sorted(prompt.id for prompt in bench.asked.prompts)
 
 
 def test_an_empty_and_a_looping_answer_are_left_out_as_invalid(bench: Bench) -> None:

@@ -64,6 +64,15 @@ def test_what_is_frozen_decides_where_nothing_is_named(workspace: Path) -> None:
     assert held_out_of(author, more, Kept(chosen.path.stem, None)) == chosen
 
 
+def test_a_book_may_have_a_hash_in_its_name(workspace: Path) -> None:
+    folder = workspace / "books" / NAME
+    (folder / "tides.txt").rename(folder / "C# tides.txt")
+    for named, block in (("C# tides.txt", None), ("C# tides.txt#2", 2)):
+        author = _author(workspace, CORPUS.replace("harbours.txt", f'"{named}"'))
+        found = held_out_of(author, own_books(author, workspace), Kept("C# tides", block))
+        assert found == (folder / "C# tides.txt", block)
+
+
 def test_a_frozen_book_that_is_gone_is_missed(workspace: Path) -> None:
     author = _author(workspace, CORPUS.replace("hold_out: harbours.txt\n", ""))
     with pytest.raises(ConfigurationError, match="books: 'bars', which the reference set holds out for good"):

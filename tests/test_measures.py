@@ -9,6 +9,7 @@ import pytest
 from harness import reference as references
 from harness.measures import RATES, STYLE, VERSIONS, Answer, measure
 from harness.metrics.lexical import type_token_ratio
+from harness.metrics.memorisation import CopyIndex
 from harness.models import controls
 from harness.reference import Reference
 from harness.text import complete, words
@@ -131,6 +132,24 @@ def test_half_from_training_and_half_from_the_held_out_book_add_up(reference: Re
         pieces += next(p for p in reference.heldout if p.digest != prompt.passage).text.split()[:share]
         (scores,) = _scores(reference, _answer(prompt, " ".join(pieces)))
         assert (scores["copied"].value, scores["recited"].value) == (copied, recited)
+
+
+def test_what_the_reference_set_has_and_what_only_the_variant_saw_add_up(reference: Reference) -> None:
+    """A sixth of the answer from either: not copied by the one, a third copied by both."""
+    prompt = _prompt(reference, "question")
+    alien = "Quoth Ibn Battuta that ten camels outran every yak there."
+    rest = " ".join(p.text for p in reference.others["flint"][:3]).split()
+    answer = _answer(prompt, " ".join([*reference.train[3].text.split()[:10], *alien.split(), *rest[:40]]))
+    seen = (CopyIndex([words(alien)]),)
+    knowing, ignorant = _scores(reference, replace(answer, seen=seen), answer)
+    assert (knowing["copied"].value, ignorant["copied"].value) == (1.0, 0.0)
+    assert knowing["recited"].value == 1.0
+    assert knowing["coverage_8"].value == pytest.approx(20 / 60)
+    assert knowing["novelty_4"].value < ignorant["novelty_4"].value
+    assert knowing["authorship_logit"].note == "copied"
+    (alone,) = _scores(replace(reference, train=()), replace(answer, seen=seen))
+    assert alone["longest_run"].value == 10
+    assert alone["coverage_8"].value == pytest.approx(10 / 60)
 
 
 def test_an_index_page_pasted_is_invalid_and_copied_where_it_was_trained_on(reference: Reference) -> None:

@@ -8,7 +8,7 @@ import pytest
 from handmade import make_adapter
 
 from harness.errors import ConfigurationError
-from harness.pairing import families, pair
+from harness.pairing import Pair, families, pair, siblings
 from harness.recipe import Recipe, settings_of
 from harness.types import Variant
 
@@ -54,3 +54,26 @@ def test_a_family_is_one_recipe_on_one_corpus_under_several_seeds() -> None:
 def test_siblings_with_names_of_their_own_go_by_the_first() -> None:
     (found,) = families([trained("plain@1", 1), trained("again@1", 1, seed=2)])
     assert found.name == "plain@1"
+
+
+def test_what_differs_by_the_seed_only_is_chance() -> None:
+    one, two, other_data = trained("x@1", 1), trained("x@1+seed2", 1, seed=2), trained("x@2", 2)
+    assert Pair(one, two).seeds_only
+    assert not Pair(one, one).seeds_only, "a thing is no sibling of itself"
+    assert not Pair(one, other_data).seeds_only
+    assert not Pair(one, trained("r8@1", 1, seed=2, lora={"r": 8})).seeds_only
+
+
+def test_siblings_are_those_of_the_sides_and_not_the_sides() -> None:
+    one, two, three = (trained(f"x@1+seed{seed}", 1, seed=seed) for seed in (1, 2, 3))
+    later, other = trained("x@2", 2), trained("y@1", 1, lr=0.5)
+    assert siblings([one, later], [other, three, later, two, one]) == [three, two]
+
+
+def test_what_was_given_up_to_fit_is_told() -> None:
+    whole, cut = trained("x@1", 1), trained("x@2", 2)
+    cut = replace(cut, record=cut.record | {"degraded": ["batch 4 x 1", "seq_len 512 -> 256"]})
+    (found,) = pair([whole], [cut], by_recipe=True)
+    assert found.also_changed == ("given up to fit: nothing -> batch 4 x 1; seq_len 512 -> 256",)
+    (same,) = pair([cut], [replace(cut, name="y@2")], by_recipe=False)
+    assert same.also_changed == ()

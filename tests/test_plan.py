@@ -17,6 +17,7 @@ from harness.plan import (
     plan_variant,
     void_likelihoods,
 )
+from harness.text import digest
 from harness.training.chat import conversation
 from harness.types import Decoding, Variant
 
@@ -135,6 +136,17 @@ def test_the_in_template_prefix_is_the_persona_and_the_request() -> None:
     assert prefixes == {"raw": "", "in_template": render(asked)}
     assert [m["role"] for m in asked] == ["system", "user"]
     assert [m["role"] for m in conversation("", "Why?")] == ["user"]
+
+
+def test_options_of_the_template_are_another_protocol_inside_it_only() -> None:
+    plain, thinking, silent = (
+        make_ask(4, template=options)
+        for options in ({}, {"enable_thinking": True}, {"enable_thinking": False})
+    )
+    assert len({asked.protocol_of("in_template") for asked in (plain, thinking, silent)}) == 3
+    assert len({asked.protocol_of("raw") for asked in (plain, thinking, silent)}) == 1
+    # What was read before there were options is still found.
+    assert plain.template_protocol.endswith(f", system {digest(plain.system, 8)}")
 
 
 def test_a_limit_keeps_both_kinds_and_says_so() -> None:

@@ -16,7 +16,9 @@ from harness.corpora import dosed, passages_of, read_manifest
 from harness.corpus.splits import repeats
 from harness.corpusfile import Dose, read_author
 from harness.errors import BookError, ConfigurationError
-from harness.prepare import Built, prepare
+from harness.library import find_files
+from harness.prepare import Built, _identity, prepare
+from harness.prospect import prospect
 from harness.store import Run, Store
 from harness.text import words
 from harness.types import Passage
@@ -333,8 +335,6 @@ def test_a_book_that_cannot_be_read_leaves_nothing_behind(unprepared: Path) -> N
 
 
 def test_the_middle_book_is_held_out_where_none_is_named(unprepared: Path) -> None:
-    from harness.library import find_files
-
     _describe(unprepared, CORPUS.replace("hold_out: harbours.txt\n", ""))
     (unprepared / "books" / NAME / "channels.pdf").unlink()
     files = find_files(read_author(NAME, unprepared), unprepared)
@@ -439,6 +439,42 @@ def test_books_that_come_later_do_not_change_what_is_held_out_where_none_is_name
         ConfigurationError, match=f"books: '{held}', which the reference set holds out for good"
     ):
         _prepare(unprepared)
+
+
+def _of_book(workspace: Path, version: int, book: str) -> set[str]:
+    rows = _rows(workspace, version)
+    return set(rows[(rows["book"] == book) & (rows["split"] != "heldout")]["text"])
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_held_out_block_stays_that_block_when_books_come(unprepared: Path, moved: bool) -> None:
+    """Another book makes blocks larger, so block 2 is other text; a set moved away is cut of it again."""
+    named = CORPUS.replace("harbours.txt", "tides.txt#2").replace(
+        "held_out: 10, continuations: 10", "held_out: 5, continuations: 5"
+    )
+    _describe(unprepared, named)
+    _prepare(unprepared)
+    then = references.load(NAME, unprepared)
+    (unprepared / "books" / NAME / "later.txt").write_text("\n\n".join(prose(PILOT, 9000, 50)))
+    if moved:
+        then.folder.rename(unprepared / "moved")
+    _describe(unprepared, named.replace("hold_out: tides.txt#2\n", "") + "  3: {from: 2}\n")
+    planned = prospect(NAME, read_author(NAME, unprepared), unprepared).versions[2]
+    third = _prepare(unprepared)[2].manifest
+    now = references.load(NAME, unprepared)
+    assert (now.heldout_book, now.heldout_block) == ("tides", 2)
+    assert [p.text for p in now.heldout] == [p.text for p in then.heldout]
+    assert "later" in third["books"]
+    assert (planned.train, planned.validation) == tuple(third["passages"][s] for s in ("train", "validation"))
+    assert _of_book(unprepared, 3, "tides") == _of_book(unprepared, 2, "tides")
+
+
+def test_a_version_is_known_by_its_language_too(small_author: Path) -> None:
+    author = read_author(NAME, small_author)
+    files = find_files(author, small_author)
+    other = author.model_copy(update={"language": "de"})
+    assert _identity(author, 2, files) == read_manifest(NAME, 2, small_author)["digest"]
+    assert _identity(other, 2, files) != _identity(author, 2, files)
 
 
 def test_a_version_that_fails_its_check_leaves_a_frozen_reference_and_its_tables_alone(

@@ -99,6 +99,13 @@ def test_an_adapter_from_outside_is_copied_and_can_be_worn(own: Path, lora: Path
     model.wear(own / found.adapter)
 
 
+def test_the_record_says_whether_biases_were_trained(own: Path, lora: Path, tmp_path: Path) -> None:
+    """By which a run knows that it must not share its base."""
+    plain = adapter("old", lora, own).variant
+    biased = adapter("new", altered(lora, tmp_path / "b", bias="all", lora_alpha=16), own).variant
+    assert [v.record["settings"]["lora"]["bias"] for v in (plain, biased)] == ["none", "all"]
+
+
 def test_an_adapter_inside_the_workspace_stays_where_it_is(own: Path, lora: Path) -> None:
     shutil.copytree(lora, own / "mine" / "lora")
     assert adapter("old", own / "mine" / "lora", own).variant.adapter == "mine/lora"
@@ -366,7 +373,7 @@ def test_missing_answers_are_counted_and_cannot_be_compared(own: Path, reference
     assert dict(outcome.unanswered) == {"part": 3}
     found = compare(asked, pair([whole], [part], by_recipe=False), table)
     logit = next(v for v in found.verdicts if v.metric == "authorship_logit")
-    assert (logit.outcome, logit.note) == ("not comparable", "different prompts: 3 are on one side only")
+    assert (logit.outcome, logit.note) == ("not comparable", "part lacks 3 of 20")
     assert found.exit_code == 4
 
 

@@ -32,7 +32,7 @@ from harness.report import (
     render_report,
 )
 from harness.report_context import Column, Line, Measure, PositionRow, ReportContext, Table
-from harness.report_numbers import interval_text, number, spread_text
+from harness.report_numbers import interval_text, number, probability, spread_text
 from harness.types import Interval
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -473,3 +473,9 @@ def test_the_visit_would_notice_a_request_and_a_console_message(tmp_path: Path) 
     seen = visit(page, tmp_path)
     assert seen.requests == {"http://127.0.0.1:9/x.png"}
     assert any("oh" in line for line in seen.console)
+
+
+def test_a_p_value_is_never_printed_as_nothing() -> None:
+    assert [probability(p) for p in (0.0, 0.0004, 0.001, 0.1284, 1.0)] == [
+        *("<0.001", "<0.001", "0.001", "0.128", "1.000")
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,14 @@ from scripted_bench import BASE, ONE, TWO, compute, control_variants, copy_works
 
 from harness.bench import warehouse
 from harness.errors import MissingPrerequisiteError
+from harness.models import Model
+from harness.models.bases import Base
 from harness.plan import Ask
-from harness.run import parse
-from harness.store import Store
-from harness.types import Decoding, Generation, GenerationRequest
+from harness.run import parse, run
+from harness.score import answers_of, score
+from harness.store import Run, Store
+from harness.summaries import read_table
+from harness.types import Decoding, Generation, GenerationRequest, Variant
 
 VARIANTS = (BASE, ONE, TWO)
 
@@ -127,6 +132,76 @@ def test_a_grown_suite_pays_only_for_what_is_new(workspace: Path, asked: Ask, tm
     assert compute(open_ask(workspace, samples=2), [ONE], workspace, model, store).computed == 20
     hotter = open_ask(workspace, decoding={"temperature": 1.1})
     assert compute(hotter, [ONE], workspace, model, store).computed == 20
+
+
+def test_an_adapter_with_biases_has_a_base_to_itself(workspace: Path, asked: Ask, tmp_path: Path) -> None:
+    biased = replace(ONE, record={"settings": {"lora": {"bias": "all"}}})
+    foreign = replace(TWO, record={"settings": {"trained elsewhere": "x", "lora": {"bias": None}}})
+    worn: list[list[str]] = []
+
+    def load(base: Base, dtype: str) -> Model:
+        model = scripted(workspace)
+        worn.append([])
+        wear = model.wear
+
+        def noted(adapter: Path | None) -> None:
+            worn[-1].append(adapter.parent.name if adapter else "bare")
+            wear(adapter)
+
+        model.wear = noted  # type: ignore[method-assign]
+        return model
+
+    with Run(Store(tmp_path), "run") as note:
+        run(asked, [BASE, biased, foreign], note, workspace, load=load, engine="scripted")
+    names = [Path(v.adapter).parent.name for v in (foreign, biased)]
+    assert worn == [["bare", names[0]], [names[1]]]
+
+
+def recut(asked: Ask) -> Ask:
+    """The same texts, cut once more: their names carry another ordinal."""
+    prompts = tuple(replace(p, id=f"new-{p.id}") for p in asked.prompts)
+    documents = tuple(replace(d, id=f"new-{d.id}") for d in asked.documents)
+    return replace(asked, prompts=prompts, documents=documents)
+
+
+def test_what_is_stored_under_other_names_is_drawn_again_and_found(
+    workspace: Path, asked: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, model, cut = Store(tmp_path), scripted(workspace), recut(asked)
+    told = {prompt.id: "Upon the bar." for prompt in (*asked.prompts, *cut.prompts)}
+    monkeypatch.setattr("harness.models.recorded.load", lambda variant, workspace: told)
+    elsewhere = Variant("elsewhere", "recorded", "digest of elsewhere")
+    variants = [ONE, elsewhere, *control_variants(asked.reference)]
+    compute(asked, variants, workspace, model, store)
+    again = compute(cut, variants, workspace, model, store)
+    assert (again.reused, again.computed) == (0, 76)
+    found = answers_of(cut, variants, store)
+    assert found.groupby("variant").size().to_dict() == dict.fromkeys((v.name for v in variants), 20)
+    assert set(store.read("likelihoods")["item"]) >= {document.id for document in cut.documents}
+    n_rows = len(store.read("responses"))
+    assert compute(cut, variants, workspace, model, store).computed == 0
+    assert compute(asked, variants, workspace, model, store).computed == 0
+    assert len(store.read("responses")) == n_rows
+
+
+def test_wishes_that_a_template_ignores_are_drawn_and_scored_for_each_suite(
+    workspace: Path, asked: Ask, tmp_path: Path
+) -> None:
+    """The key is the same and the setting is not, and answers are looked for by setting."""
+    store, variants = Store(tmp_path), [BASE, ONE, *control_variants(asked.reference)]
+    wishing = open_ask(workspace, template={"enable_thinking": False})
+    tables = []
+    for each in (asked, wishing):
+        compute(each, variants, workspace, scripted(workspace), store)
+        with Run(store, "score") as note:
+            assert score(each, variants, note).computed > 0
+        tables.append(read_table(each, variants, store))
+    # The noise is that of the item, and so are the answers.
+    assert tables[0].values["small@1"].keys() == tables[1].values["small@1"].keys()
+    assert tables[0].of("small@1", "words") == tables[1].of("small@1", "words")
+    assert len(tables[1].of("small@1", "bits_per_byte_in_template")) == 16
+    assert len(answers_of(wishing, variants, store)) == 7 * 20
+    assert compute(wishing, variants, workspace, scripted(workspace), store).computed == 0
 
 
 def test_controls_answer_without_a_model(workspace: Path, asked: Ask, tmp_path: Path) -> None:

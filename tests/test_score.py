@@ -9,9 +9,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from scripted_bench import BASE, ONE, TWO, compute, control_variants, copy_workspace, open_ask, scripted
+from small_author import CORPUS, NAME, PILOT, prose
 
 from harness import measures
+from harness.bench import warehouse
+from harness.corpora import passages_of
+from harness.corpusfile import read_author
 from harness.plan import Ask
+from harness.prepare import prepare
 from harness.score import Scored, score
 from harness.store import Run, Store
 from harness.types import Variant
@@ -63,7 +68,7 @@ def test_a_new_metric_version_is_scored_beside_the_old_one(
     monkeypatch.setitem(measures.VERSIONS, "words", "99")
     assert scored(asked, [ONE], store).computed == 20
     versions = store.read("scores", metric="words")["metric_version"].value_counts().to_dict()
-    assert versions == {"2": 20, "99": 20}
+    assert versions == {"3": 20, "99": 20}
     assert scored(asked, [ONE], store).computed == 0
 
 
@@ -137,6 +142,33 @@ def test_controls_are_what_they_claim(asked: Ask, store: Store) -> None:
     assert values(store, "copied", "copyist").mean() == 1.0
     assert values(store, "copied", "author").mean() == 0.0
     assert values(store, "truncated", "author").mean() == 0.0
+
+
+def test_a_book_added_later_is_known_by_those_who_were_trained_on_it(
+    small_author: Path, tiny_llama: Path, tmp_path: Path
+) -> None:
+    """The reference set is of the first build, and has never heard of that book."""
+    workspace = copy_workspace(small_author, tmp_path / "w", tiny_llama)
+    later = "\n\n".join(prose(PILOT, 1500, 50))
+    (workspace / "books" / NAME / "later.txt").write_text(later + "\n", encoding="utf-8")
+    file = workspace / "trainers" / "corpora" / f"{NAME}.yaml"
+    file.write_text(CORPUS + "  3: {from: 2}\n", encoding="utf-8")
+    store = warehouse(workspace)
+    with Run(store, "prepare") as note:
+        prepare(NAME, read_author(NAME, workspace), workspace, note)
+    asked = open_ask(workspace)
+    passages = [p for p in passages_of(NAME, 3, store, workspace) if p.split == "train" and p.book == "later"]
+
+    three = dataclasses.replace(ONE, name="small@3", digest="digest of small@3", version=3)
+    record = {"lineage": [{"corpus": NAME, "version": 3}]}
+    heir = dataclasses.replace(TWO, name="heir", digest="digest of heir", record=record)
+    variants = [BASE, TWO, three, heir]
+    compute(asked, variants, workspace, scripted(workspace, lambda *asked: passages[3].text), store)
+    scored(asked, variants, store)
+    copied = {v.name: values(store, "copied", v.name).mean() for v in variants}
+    assert copied == {"tiny": 0.0, "small@2": 0.0, "small@3": 1.0, "heir": 1.0}
+    style = store.read("scores", metric="authorship_logit")
+    assert set(style[style["note"] == "copied"]["variant"]) == {"small@3", "heir"}
 
 
 def test_another_setting_does_not_mix_in(workspace: Path, asked: Ask, store: Store) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from handmade import make_ask, make_table
+from handmade import make_adapter, make_ask, make_table
 
 from harness import summaries
 from harness.metrics import likelihood
+from harness.plan import Ask
 from harness.statistics import bootstrap_interval, wilson
-from harness.summaries import Position, Table, positions, ranking, summarise
+from harness.store import Store
+from harness.summaries import Position, Table, positions, ranking, read_table, summarise
 from harness.types import Interval
 
 NAN = math.nan
@@ -101,6 +105,68 @@ def test_nothing_is_nan_with_a_reason() -> None:
         assert (found.n, found.note) == (0, reason)
 
 
+# ── which rows ────────────────────────────────────────────────────────────────────────────────────
+
+
+CPU, GPU = "transformers/bfloat16/cpu", "transformers/bfloat16/cuda"
+ADAPTER = make_adapter("small@1", 1)
+
+
+def stored(folder: Path, asked: Ask, *batches: dict[str, Any]) -> Store:
+    """Answers and scores of one variant; a batch is an engine's ``sample`` on the first ``n`` prompts."""
+    store = Store(folder)
+    for nth, batch in enumerate(batches):
+        told = {"engine": CPU, "version": "2", "value": 0.0, "sample": 0, "n": 40} | batch
+        prompts = asked.prompts[: told["n"]]
+        same = {"variant": ADAPTER.name, "variant_digest": ADAPTER.digest, "engine": told["engine"],
+                "setting": asked.setting, "task": "t", "run": f"run {nth}"}  # fmt: skip
+        rows = [same | {"key": f"{told['engine']} {p.id} {told['sample']}", "item": p.id} for p in prompts]
+        score = {"metric": "words", "metric_version": told["version"], "value": told["value"], "note": "",
+                 "reference": asked.reference.digest}  # fmt: skip
+        store.append("responses", [row | {"sample": told["sample"]} for row in rows])
+        store.append("scores", [row | score for row in rows])
+    return store
+
+
+@pytest.mark.parametrize(
+    ("batches", "value"),
+    [
+        # A former version of a metric is a row more and no answer more: the newest engine stands.
+        (({"version": "1"}, {}, {"engine": GPU, "value": 1.0}), 1.0),
+        (({"engine": GPU, "value": 1.0}, {}), 0.0),
+        # The whole before the newest, and the suite's dtype before both.
+        (({}, {"engine": GPU, "value": 1.0, "n": 39}), 0.0),
+        (({"n": 39}, {"engine": "transformers/float32/cpu", "value": 1.0}), 0.0),
+        (({"engine": "transformers/float32/cpu", "value": 1.0},), 1.0),
+    ],
+)
+def test_which_engine_stands_for_a_variant(
+    tmp_path: Path, batches: tuple[dict[str, Any], ...], value: float
+) -> None:
+    asked = make_ask(40)
+    table = read_table(asked, [ADAPTER], stored(tmp_path, asked, *batches))
+    assert set(table.of("small@1", "words").values()) == {value}
+
+
+def test_samples_that_the_suite_no_longer_draws_are_not_read(tmp_path: Path) -> None:
+    one, three = make_ask(40), make_ask(40, samples=3)
+    store = stored(tmp_path, one, *({"sample": n, "value": float(n)} for n in range(3)))
+    assert set(read_table(one, [ADAPTER], store).of("small@1", "words").values()) == {0.0}
+    assert set(read_table(three, [ADAPTER], store).of("small@1", "words").values()) == {1.0}
+
+
+def test_a_prompt_that_a_metric_is_not_for_is_not_expected_of_it(tmp_path: Path) -> None:
+    asked = make_ask(4)
+    store = stored(tmp_path, asked, {"n": 4})
+    (first,) = store.read("scores", item="p000").to_dict("records")
+    rank = {"metric": "question_reciprocal_rank", "note": "not applicable: this prompt is no question"}
+    store.append("scores", [first | rank])
+    expected = read_table(asked, [ADAPTER], store).asked
+    assert expected["words"] == {"p000", "p001", "p002", "p003"}
+    assert expected["question_reciprocal_rank"] == {"p001", "p002", "p003"}
+    assert "bits_per_byte" not in expected
+
+
 # ── positions ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -142,6 +208,24 @@ def test_a_metric_of_which_the_author_has_less_has_positions_only_when_asked_for
     (strict,), (either,) = (positions(table, ["v"], "m", either_way=way) for way in (False, True))
     assert math.isnan(strict.value)
     assert either.value == pytest.approx(0.75)
+
+
+def test_a_side_that_lacks_prompts_has_no_position() -> None:
+    table = sides(part=[1.5] * 10, whole=[1.5] * 30 + [NAN] * 10)
+    part, whole = positions(table, ["part", "whole"])
+    assert math.isnan(part.value)
+    assert part.note == "part lacks 30 of 40"
+    # Invalid answers are answers.
+    assert (math.isnan(whole.value), whole.note) == (False, "")
+
+
+def test_nobody_has_a_position_where_the_ends_were_only_tried_out() -> None:
+    """`run --limit 40` and a report of all 80 prompts: every side has the same rows, and too few of them."""
+    asked = frozenset(f"p{i:03d}" for i in range(80))
+    table = dataclasses.replace(sides(v=[1.5] * 40), asked={"authorship_logit": asked})
+    (found,) = positions(table, ["v"])
+    assert math.isnan(found.value)
+    assert found.note == "author lacks 40 of 80"
 
 
 def test_no_position_where_author_and_others_are_not_told_apart() -> None:

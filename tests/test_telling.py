@@ -96,3 +96,35 @@ def test_two_ranks_and_two_bases_of_the_same_data_are_no_question_of_data() -> N
     bare = [replace(small, name=n, kind="base", base=n, digest=n, corpus="", record={}) for n in ("a", "b")]
     (untrained,) = pair(bare[:1], bare[1:], by_recipe=False)
     assert told(untrained).endswith("What differs: base a -> b.")
+
+
+NOT_SURE = "Nothing that decides is shown to be better or worse."
+
+
+@pytest.mark.parametrize(
+    ("difference", "margin", "p", "said"),
+    [
+        (-0.019, 0.02, 0.01, "Nothing that decides got worse, and nothing got better. "
+         "Slightly down, within what matters: copied answers."),
+        (-0.25, 0.02, 0.06, f"{NOT_SURE} Down by more than the margin, but not beyond chance: "
+         "copied answers."),
+        (-0.25, 0.02, 0.01, f"{NOT_SURE} Down by more than the margin, but by no more than training seeds "
+         "can differ: copied answers."),
+        (-0.25, math.nan, 0.01, f"{NOT_SURE} Down, with no margin to hold it against: copied answers."),
+    ],
+)  # fmt: skip
+def test_a_decline_is_called_slight_only_within_the_margin(
+    difference: float, margin: float, p: float, said: str
+) -> None:
+    down = verdict("copied", "decline", True, difference=difference, margin=margin, p_holm=p)
+    assert sentence([], [down], []) == said
+
+
+@pytest.mark.parametrize("outcome", ["decline", "not comparable"])
+def test_better_is_not_said_to_have_cost_nothing_where_that_is_not_known(outcome: Outcome) -> None:
+    gained = verdict("authorship_logit", "better", True)
+    told = sentence([], [gained, verdict("copied", outcome, True)], [])
+    assert told.startswith("The candidate is better on authorship. ")
+    assert sentence([], [gained], []) == (
+        "The candidate is better on authorship, and nothing that decides got worse."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from harness.models.bases import Base, resolve_base
 from harness.orders import orders
 from harness.pairing import families
 from harness.train import Material, first_examples, is_finished, specify, split_as_finished
+from harness.training.reading import begin_from
 from harness.types import Passage, Variant
 from harness.variants import adapter_digest, check_adapter, registered
 
@@ -202,6 +204,62 @@ def test_an_adapter_of_another_rank_or_changed_since_cannot_be_continued(own: Sh
     refused(own, "x", 5, "variant first@1: results/adapters/first@1/adapter or its base tiny is not what was")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("use_rslora", True), ("use_dora", True), ("alpha_pattern", {"q_proj": 8}), ("rank_pattern", {"v": 8})],
+)
+def test_an_adapter_scaled_otherwise_cannot_be_continued(own: Shell, key: str, value: object) -> None:
+    """Its weights would be taken with the recipe's scale, and mean something else."""
+    folder = own.workspace / "results" / "elsewhere"
+    shutil.copytree(own.workspace / "results" / "adapters" / "first@1" / "adapter", folder)
+    config = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps(config | {key: value}))
+    registered_there = own(
+        "register", "theirs", "--adapter", str(folder), "--base", "tiny", "--trained-on", "unknown"
+    )
+    assert registered_there.code == 0, registered_there.err
+    own.recipe("x", RECIPE + "continue_from: theirs\n")
+    refused(own, "x", 2, f"x.yaml:11:1  continue_from: theirs was trained with {key}, which no recipe can go")
+    store = warehouse(own.workspace)
+    own.recipe("x", RECIPE)
+    (order,) = orders("x", own.workspace, store)
+    spec = replace(specify(order, store, own.workspace), continue_from=str(folder))
+    with pytest.raises(ConfigurationError, match=f"it was trained with {key}"):
+        begin_from(None, spec)
+
+
+def test_a_variant_cannot_be_trained_over_itself(own: Shell) -> None:
+    own.recipe("first", RECIPE.replace("marlow@2", "marlow@1") + "continue_from: first@1\n")
+    refused(own, "first", 2, "first.yaml:11:1  continue_from: first@1 would overwrite first@1, which it goes")
+    check_adapter(own.known()["first@1"], resolve_base("tiny", own.workspace), own.workspace)
+
+
+def test_a_variant_cannot_be_trained_over_the_one_it_goes_on_from_by_another_name(own: Shell) -> None:
+    adapter = own.workspace / "results" / "adapters" / "x@2" / "adapter"
+    shutil.copytree(own.workspace / "results" / "adapters" / SWEPT[0] / "adapter", adapter)
+    store = warehouse(own.workspace)
+    frame = store.read("variants", name=SWEPT[0]).assign(name="old", run="z")
+    store.append("variants", frame.assign(adapter="results/adapters/x@2/adapter").to_dict("records"))
+    own.recipe("x", RECIPE + "continue_from: old\n")
+    refused(own, "x", 2, "x.yaml:11:1  continue_from: x@2 would overwrite old, which it goes on from; rename")
+
+
+def test_what_an_ancestor_is_said_to_have_seen_later_reaches_its_heirs(own: Shell) -> None:
+    own.recipe("second", RECIPE + "continue_from: first@1\n")
+    assert own("train", "second").code == 0
+    store = warehouse(own.workspace)
+    frame = store.read("variants", name="first@1")
+    store.append("variants", frame.assign(trained_on="all", run="z").to_dict("records"))
+    again = own("train", "second")
+    assert (again.code, "reused" in again.out) == (0, True), again.err
+    heir = own.known()["second@2"]
+    assert heir.trained_on == "all"
+    assert heir.record["lineage"][0]["trained_on"] == "all"
+    before = warehouse(own.workspace).versions()
+    assert own("train", "second").code == 0
+    assert warehouse(own.workspace).versions() == before
+
+
 # ── refusals ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -277,6 +335,31 @@ def test_a_corpus_without_examples_is_refused(own: Shell, monkeypatch: pytest.Mo
     own.recipe("x", RECIPE)
     monkeypatch.setattr("harness.train.passages_of", lambda *where: [])
     refused(own, "x", 2, "the corpus has no train passages, so there is nothing to train on")
+
+
+@pytest.mark.parametrize(("stem", "taken"), [("marlow", "marlow@2"), ("other:x", "other:x@2")])
+def test_a_recipe_whose_variants_would_mean_something_else(own: Shell, stem: str, taken: str) -> None:
+    own.recipe(stem, RECIPE)
+    kind = "a corpus version" if stem == "marlow" else "a control"
+    refused(own, stem, 2, f"variant '{taken}' is the name of {kind}; rename the recipe")
+
+
+def test_a_trainer_of_the_users_own_is_part_of_the_run(own: Shell) -> None:
+    def asked() -> tuple[str, str]:
+        store = warehouse(own.workspace)
+        (order,) = orders("x", own.workspace, store)
+        spec = specify(order, store, own.workspace)
+        return spec.program, spec.digest()
+
+    own.recipe("x", RECIPE)
+    assert asked()[0] == ""
+    mine = own.workspace / "trainers" / "mine.py"
+    mine.write_text("print('one')\n")
+    own.recipe("x", RECIPE + "trainer: mine\n")
+    program, before = asked()
+    assert program == hashlib.sha256(b"print('one')\n").hexdigest()
+    mine.write_text("print('two')\n")
+    assert asked()[1] != before
 
 
 # ── plans ─────────────────────────────────────────────────────────────────────────────────────────

@@ -46,6 +46,7 @@ from harness.training.outcome import (
 from harness.training.program import Events, place, start
 from harness.training.reading import begin_from, load_splits
 from harness.training.spec import TrainingSpec
+from harness.training.trainable import trains_head
 
 
 def run(spec: TrainingSpec, events: Events) -> None:
@@ -192,13 +193,12 @@ def settings(spec: TrainingSpec) -> dict[str, Any]:
 
     cuda = torch.cuda.is_available()
     asked = spec.gradient_checkpointing
-    whole_head = {"lm_head", "embed_tokens"} & {*spec.lora.modules_to_save}
     return {
         "gradient_checkpointing": cuda if asked is None else asked,
         "gradient_checkpointing_kwargs": {"use_reentrant": False},
         "activation_offloading": spec.offload and cuda,
-        # trl's loss in chunks reads the head's weights past the copy that is trained.
-        "loss_type": "nll" if whole_head else "chunked_nll",
+        # trl's loss in chunks reads the head's weights past what is trained of it.
+        "loss_type": "nll" if trains_head(spec.lora) else "chunked_nll",
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,6 +70,7 @@ def compare(
     from harness.bench import find_suite, open_bench
     from harness.cli.changes import compare_versions
     from harness.cli.judge import print_stored
+    from harness.compare import compare as compare_pairs
     from harness.compare import exit_code
     from harness.errors import ConfigurationError
 
@@ -93,10 +95,13 @@ def compare(
         comparison = compare_across(bench, other, baseline, candidate)
     else:
         comparison = bench.compare(baseline, candidate)
-    if grow is not None:
-        bench, comparison = _grown(bench, comparison, grow, format)
+        spreads = _spreads(bench, comparison, limit, as_of)
+        if spreads is not None:
+            comparison = compare_pairs(bench.asked, comparison.pairs, bench.table(), spreads)
+        if grow is not None:
+            bench, comparison = _grown(bench, comparison, spreads, grow, format)
     code = exit_code(comparison.verdicts, comparison.gates, wanted_outcomes)
-    if bench.asked.limited and format is Format.table:
+    if bench.asked.limited and format in (Format.table, Format.md):
         typer.echo(f"LIMITED: {bench.asked.limited}; a rehearsal, not a result")
     print_comparison(comparison, format, everything)
     if format is Format.table:
@@ -106,7 +111,32 @@ def compare(
     raise typer.Exit(code)
 
 
-def _grown(bench: Bench, comparison: Comparison, more: int, format: Format) -> tuple[Bench, Comparison]:
+def _spreads(
+    bench: Bench, comparison: Comparison, limit: int | None, as_of: str | None
+) -> dict[str, float] | None:
+    """What a training seed is worth, over the suite's variants and every registered sibling of both sides.
+
+    So how a command was typed does not move the bar. None where the bench holds them all already.
+    """
+    from harness.bench import open_bench
+    from harness.pairing import seed_spreads, siblings
+    from harness.variants import match, registered
+
+    known = registered(bench.store)
+    listed = bench.asked.suite.variants
+    own = [v for name in ([listed] if isinstance(listed, str) else listed) for v in match(name, known)]
+    sides = [v for p in comparison.pairs for v in (p.baseline, p.candidate)]
+    held = [v for v in bench.variants if v.kind == "adapter"]
+    members = {v.name for v in [*held, *own, *siblings(sides, list(known.values()))] if v.kind == "adapter"}
+    if members == {v.name for v in held}:
+        return None
+    wide = open_bench(bench.suite_name, bench.workspace, variants=sorted(members), limit=limit, as_of=as_of)
+    return seed_spreads(wide.table(), wide.variants, wide.asked)
+
+
+def _grown(
+    bench: Bench, comparison: Comparison, spreads: Mapping[str, float] | None, more: int, format: Format
+) -> tuple[Bench, Comparison]:
     """Both at the next declared size, computed where not stored; as they were where nothing is open."""
     from harness import growing
     from harness.store import Run
@@ -130,7 +160,7 @@ def _grown(bench: Bench, comparison: Comparison, more: int, format: Format) -> t
     if format is Format.table:
         spent = minutes(time.monotonic() - started)
         typer.echo(f"{growth.sentence()}; {computed:,} computed in {spent}")
-    return growth.bench, growing.compare_grown(growth, bench, comparison)
+    return growth.bench, growing.compare_grown(growth, bench, comparison, spreads)
 
 
 def next_command(
@@ -168,6 +198,11 @@ def outcomes(fail_on: str) -> frozenset[str]:
 
 def print_comparison(comparison: Comparison, format: Format = Format.table, everything: bool = False) -> None:
     """The sentence, the pairs, at most twelve findings (all of them on request) and what fell most."""
+    if format is Format.md:
+        typer.echo(f"{comparison.sentence}\n")
+        if comparison.gates:
+            print_rows([gate_row(g) for g in comparison.gates], format)
+            typer.echo("")
     if format is not Format.table:
         print_rows([verdict_row(v) for v in comparison.verdicts], format)
         return

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli.output import AsOfOption, LimitOption, SuiteArgument, VariantsOption
+
+if TYPE_CHECKING:
+    from harness.bench import Bench
+    from harness.summaries import Table
 
 
 def report(
@@ -25,7 +29,6 @@ def report(
     from harness.errors import ConfigurationError
     from harness.report import render_report
     from harness.report_tables import Material, build
-    from harness.score import answers_of
 
     if (baseline is None) != (candidate is None):
         raise ConfigurationError("--baseline and --candidate go together")
@@ -35,8 +38,7 @@ def report(
     table = bench.table()
     one_sided = baseline is None or candidate is None
     comparison = None if one_sided else bench.compare(str(baseline), str(candidate), table)
-    stored = answers_of(bench.asked, bench.variants, bench.store)
-    responses = stored.drop_duplicates(["variant", "item"]).to_dict("records") if len(stored) else []
+    responses = first_answers(bench, table)
     material = Material(
         bench.asked, bench.variants, table, comparison, responses, bench.store, workspace, name
     )
@@ -46,6 +48,22 @@ def report(
     page = build(material, commands, f"{bench.asked.reference.author}: {name}")
     written = render_report(page, path, figure_cache=workspace / "results" / "cache" / "figures")
     typer.echo(f"report: {_shown(written, workspace)}")
+
+
+def first_answers(bench: Bench, table: Table) -> list[dict[str, Any]]:
+    """Of every variant the first answer to each prompt, by the engine whose scores stand in the table."""
+    from harness.score import answers_of
+    from harness.summaries import chosen_engine
+
+    stored = answers_of(bench.asked, bench.variants, bench.store)
+    found: list[dict[str, Any]] = []
+    if not len(stored):
+        return found
+    for variant, own in stored.groupby("variant", sort=False):
+        engine = table.engines.get(str(variant)) or chosen_engine(own, bench.asked.suite.dtype)
+        first = own[own["engine"] == engine].sort_values("sample", kind="stable").drop_duplicates("item")
+        found += first.to_dict("records")
+    return found
 
 
 def _shown(path: Path, workspace: Path) -> Path:

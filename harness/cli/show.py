@@ -53,7 +53,7 @@ def show(
 
 def _corpus(name: str, workspace: Path, tokenizer: str | None) -> list[dict[str, Any]]:
     from harness.bench import warehouse
-    from harness.corpora import passages_of, read_manifest
+    from harness.corpora import find_manifest, passages_of, read_manifest
     from harness.corpus.account import account
     from harness.recipe import parse_corpus
 
@@ -61,7 +61,10 @@ def _corpus(name: str, workspace: Path, tokenizer: str | None) -> list[dict[str,
     manifest = read_manifest(wanted.name, wanted.version, workspace)
     ancestors: list[Any] = []
     while (parent := (ancestors or [manifest])[-1]["parent"]) is not None:
-        ancestors.append(read_manifest(wanted.name, parent, workspace))
+        found = find_manifest(wanted.name, parent, workspace)
+        if found is None:  # this version was built alone, its parent never
+            break
+        ancestors.append(found)
     passages = passages_of(wanted.name, wanted.version, warehouse(workspace), workspace)
     counter = _tokenizer(tokenizer, workspace) if tokenizer else None
     return [asdict(line) for line in account(manifest, passages, ancestors, counter)]

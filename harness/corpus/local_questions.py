@@ -70,6 +70,8 @@ class LocalWriter:
 
         What was generated is kept either way, so the same verdict is found again at no cost.
         """
+        if not passages:
+            return Written(())
         pilot = sorted(passages, key=lambda passage: passage.digest)[:POOL]
         for chosen in (pilot, passages):
             asked = self._ask(chosen, per_passage)

@@ -1,6 +1,6 @@
 """Question-answer pairs of an older project: which passages they belong to, and which must go.
 
-pairs --shared 13-grams--> dropped: they hold held-out text
+pairs --shared 13-grams, near-duplicates--> dropped: they hold held-out text
       \\--shared 8-grams--> matched: the question goes with that passage, and is not paid for again
                         \\-> on their own: kept with their own answer
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from harness.corpus.imports import Conversation
 from harness.corpus.leakage import ngrams, shared_ngrams
+from harness.corpus.near_duplicates import near_duplicates
 from harness.corpus.questions import Question
 from harness.text import count_words, digest
 from harness.types import Passage
@@ -72,8 +73,9 @@ def align_pairs(
 ) -> Aligned:
     """Each answer with the passage it shares most runs of ``n`` words with, if they are half of the shorter.
 
-    Pairs whose question or answer shares 13 words in a row with held-out text are dropped. An answer shorter
-    than ``n`` words goes with no passage. Ties go to the earlier passage.
+    Pairs whose question or answer shares 13 words in a row with held-out text, or repeats it with words
+    changed, are dropped. An answer shorter than ``n`` words goes with no passage. Ties go to the earlier
+    passage.
     """
     texts = {digest([pair.question, pair.answer]): pair for pair in pairs}
     # Question and answer apart: a run of words that only their meeting makes is no quotation.
@@ -83,7 +85,8 @@ def align_pairs(
         for place, half in enumerate((pair.question, pair.answer))
     ]
     leaked = shared_ngrams(halves, heldout)
-    guilty = {half.digest for half in leaked.dropped}
+    repeated = near_duplicates(leaked.kept, heldout).dropped
+    guilty = {half.digest for half in (*leaked.dropped, *repeated)}
     where: dict[tuple[str, ...], list[int]] = {}
     sizes: list[int] = []
     for place, passage in enumerate(passages):

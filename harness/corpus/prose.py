@@ -26,9 +26,12 @@ PROSE_ROLES = frozenset({"body", "preface"})
 EDGE = 2
 """How many lines at the top and at the foot of a page can be furniture."""
 REPEATS = 3
-_FOLIO = re.compile(r"\W*(?:p(?:g|age)?\.?\s*)?(?:\d{1,4}|[ivxlc]{1,7})\W*", re.I)
+_ROMAN = r"(?=[ivxlc])c{0,3}(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})"
+# A capital I before a stop or a comma ends somebody's sentence.
+_FOLIO = re.compile(rf"\W*(?:p(?:g|age)?\.?\s*)?(?:\d{{1,4}}|(?!(?-i:I)[.,;:!?]){_ROMAN})\W*", re.I)
 _SUPERSCRIPT = re.compile(r"(?<=[^\W\d]|[.,;:!?\"”’')])[⁰¹²³⁴-⁹]+")
 _NOTE_START = re.compile(r"\s*(?:[⁰¹²³⁴-⁹]+|[*†‡]|\d{1,3}[.)]?)\s*[\"“'‘A-Z]")
+_FIGURE = re.compile(r"\s*\d{1,3}[.)]?\s")
 _HEAD_WITH_FOLIO = re.compile(r"\[?\d{1,4}\]?\s[^a-z]*[A-Z]{3}[^a-z]*|[^a-z]*[A-Z]{3}[^a-z]*[\s.]\d{1,4}\]?")
 _NUMBERED = re.compile(r"(?:chapter|part|book|lecture|section)\s+(?:[ivxlc]+|\d+|[a-z]+)\.?", re.I)
 _FORMULA = re.compile(r"[=△∴∵√∠]")
@@ -81,14 +84,28 @@ def without_furniture(page: Page, running: frozenset[str]) -> tuple[str, ...]:
 
 
 def split_notes(lines: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The page's own lines, and its footnotes: below NOTE_RULE, or numbered after a gap in its lower half."""
+    """The page's own lines, and its footnotes: below NOTE_RULE, or marked after a gap in its lower half.
+
+    A note ends at the next gap that no mark follows. Figures mark no note where blocks of the upper half
+    start with them too: there the paragraphs are numbered.
+    """
     if NOTE_RULE in lines:
         cut = list(lines).index(NOTE_RULE)
         return tuple(lines[:cut]), tuple(line for line in lines[cut + 1 :] if line.strip())
-    for number in range(max(1, len(lines) // 2), len(lines)):
-        if not lines[number - 1].strip() and _NOTE_START.match(lines[number]):
-            return tuple(lines[: number - 1]), tuple(line for line in lines[number:] if line.strip())
-    return tuple(lines), ()
+    half = max(1, len(lines) // 2)
+    opens = [bool(line.strip()) and (n == 0 or not lines[n - 1].strip()) for n, line in enumerate(lines)]
+    numbered = any(opens[n] and _FIGURE.match(lines[n]) for n in range(min(half, len(lines))))
+    own: list[str] = []
+    notes: list[str] = []
+    in_note = False
+    for n, line in enumerate(lines):
+        if opens[n]:
+            marked = n >= half and _NOTE_START.match(line)
+            in_note = bool(marked) and not (numbered and _FIGURE.match(line))
+        (notes if in_note else own).append(line)
+    while own and not own[-1].strip():
+        own.pop()
+    return tuple(own), tuple(line for line in notes if line.strip())
 
 
 # ── lines ─────────────────────────────────────────────────────────────────────────────────────────
@@ -131,10 +148,13 @@ class _Block:
 
 
 def is_heading(text: str) -> bool:
-    """``CHAPTER IV``, or a short line all in capitals; the letters of a figure or a formula are none."""
+    """``CHAPTER IV``, or a short line all in capitals; the letters of a figure or a formula are none.
+
+    In a script without capitals nothing is set in them.
+    """
     if _NUMBERED.fullmatch(text) and len(text.split()) == 2:
         return True
-    if _FORMULA.search(text) or text.upper() != text:
+    if _FORMULA.search(text) or text.upper() != text or text.lower() == text:
         return False
     tokens = words(text)
     real = [token for token in tokens if len(token) >= 3]

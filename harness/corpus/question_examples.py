@@ -5,8 +5,8 @@
     user       the passage in hand                  assistant   Why ...      goes on from the opening
 
 A model of 135 million parameters, told in words to write a question, writes "What is the answer to this
-question?"; shown two and given the first word, it asks about the passage. Measured on forty passages of a
-president's: 22 % on topic when told, 55 to 82 % when shown, by opening.
+question?"; shown two and given the first word, it asks about the passage. Measured on a president's prose:
+20 % on topic when told; shown, and the best two of three drafts kept, 76 and 83 %.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Guide:
     instruction: str
     passages: tuple[str, ...]
     asked: Mapping[str, tuple[str, ...]]
-    telltale: frozenset[str]
+    telltale: tuple[str, ...]
 
     @property
     def openings(self) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ class Guide:
 
     def mixed_up(self, asked: str, passage: str) -> bool:
         """Whether this asks about an example instead of the passage in hand."""
-        return bool(self.telltale & set(words(asked)) - set(words(passage)))
+        return bool({*self.telltale} & {*words(asked)} - {*words(passage)})
 
 
 _DITCHES = (
@@ -83,7 +83,7 @@ QUESTION_GUIDE = Guide(
             "What did the old captain remember when the sea was calm off the Cape?",
         ),
     },
-    frozenset({"captain", "cape", "deck", "desert", "ditch", "ditches", "irrigates", "irrigate"}),
+    ("cape", "captain", "deck", "desert", "ditch", "ditches", "irrigate", "irrigates"),
 )
 
 SCENE_GUIDE = Guide(
@@ -103,5 +103,5 @@ SCENE_GUIDE = Guide(
             "Tell the part of the story where a letter comes for Anna and her mother asks about it.",
         ),
     },
-    frozenset({"anna", "cape", "captain", "deck", "horses", "lamp", "letter"}),
+    ("anna", "cape", "captain", "deck", "horses", "lamp", "letter"),
 )

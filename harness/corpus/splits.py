@@ -66,7 +66,7 @@ def folds(paragraphs: Sequence[Paragraph], share: float, guard: int = GUARD_WORD
     """The book split once for every block of about ``share`` of its words; the blocks make up the book."""
     starts = _block_starts(paragraphs, share)
     ends = [*starts[1:], len(paragraphs)]
-    return tuple(_around(paragraphs, start, end, guard) for start, end in zip(starts, ends, strict=True))
+    return tuple(around(paragraphs, start, end, guard) for start, end in zip(starts, ends, strict=True))
 
 
 def split_blocks(
@@ -129,8 +129,11 @@ def _block_starts(paragraphs: Sequence[Paragraph], share: float) -> list[int]:
     return starts
 
 
-def _around(paragraphs: Sequence[Paragraph], start: int, end: int, guard: int) -> Partition:
-    """Guards are the fewest whole paragraphs of at least ``guard`` words, up to the ends of the book."""
+def around(paragraphs: Sequence[Paragraph], start: int, end: int, guard: int) -> Partition:
+    """The book with ``paragraphs[start:end]`` held out.
+
+    Guards are the fewest whole paragraphs of at least ``guard`` words, up to the ends of the book.
+    """
     if guard < 0:
         raise ValueError(f"guard must not be negative, is {guard}")
     upto = [0, *itertools.accumulate(count_words(p.text) for p in paragraphs)]

@@ -85,11 +85,22 @@ def _n_parameters(arguments: ast.arguments) -> int:
     return len(named) - len(arguments.defaults) or len(named)
 
 
+def _is_minus_one(node: ast.expr) -> bool:
+    """Looked at and not unparsed: that recurses, and a thousand minus signs parse."""
+    return (
+        isinstance(node, ast.UnaryOp)
+        and isinstance(node.op, ast.USub)
+        and isinstance(node.operand, ast.Constant)
+        and type(node.operand.value) is int
+        and node.operand.value == 1
+    )
+
+
 def _can_reverse(node: ast.AST) -> bool:
     if isinstance(node, ast.For | ast.While | ast.ListComp | ast.GeneratorExp):
         return True
     if isinstance(node, ast.Slice) and node.step is not None:
-        return ast.unparse(node.step) == "-1"
+        return _is_minus_one(node.step)
     called = node.func if isinstance(node, ast.Call) else None
     return (isinstance(called, ast.Name) and called.id == "reversed") or (
         isinstance(called, ast.Attribute) and called.attr == "reverse"

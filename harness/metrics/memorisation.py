@@ -33,6 +33,10 @@ class Matches:
     lengths: np.ndarray
     excused: np.ndarray
 
+    def together(self, other: Matches) -> Matches:
+        """The same tokens in the documents of both: what one index of all these documents would find."""
+        return Matches(np.maximum(self.lengths, other.lengths), self.excused)
+
     @property
     def run(self) -> int:
         """Tokens in the longest piece that is in a document and not, as a whole, in the prompt."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,7 @@ class HFModel:
         self._model: Any = model.to(self.device).eval()
         self._names: dict[Path, str] = {}
         self._wearing: Path | None = None
+        self._biased: Path | None = None
 
     # ── adapters ──────────────────────────────────────────────────────────────────────────────────
 
@@ -64,8 +66,11 @@ class HFModel:
 
         Raises:
             MissingPrerequisiteError: there is no safetensors adapter in that folder.
-            StylobenchError: the adapter changes nothing on a probe, so it is not really on.
+            StylobenchError: the adapter changes nothing on a probe, so it is not really on; or an adapter
+                that changes the base's own biases is, or would come, on one base with others.
         """
+        if self._biased is not None and adapter != self._biased:
+            raise _not_alone(self._biased)
         self._wearing = adapter
         if adapter is None:
             return
@@ -75,8 +80,10 @@ class HFModel:
         probe = self._torch.arange(1, 9, device=self.device)[None]
         with self._torch.inference_mode():
             worn = self._model(probe).logits
-            with self._model.disable_adapter():
-                bare = self._model(probe).logits
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # peft, of biases that stay: nobody shares such a base
+                with self._model.disable_adapter():
+                    bare = self._model(probe).logits
         name = f"{adapter.parent.name}/{adapter.name}"
         if not self._torch.isfinite(worn).all():
             raise StylobenchError(f"{name}: with the adapter on, the model gives no finite numbers")
@@ -100,6 +107,9 @@ class HFModel:
                 raise MissingPrerequisiteError(
                     f"adapter {adapter.name}: {needed} is not in {adapter}; train again"
                 )
+        trains_biases = _trains_biases(adapter)
+        if trains_biases and self._names:
+            raise _not_alone(adapter)
         try:
             if self._names:
                 self._model.load_adapter(str(adapter), adapter_name=name)
@@ -116,6 +126,7 @@ class HFModel:
         except Exception as error:  # peft raises whatever its parsers do
             raise damaged(f"adapter {adapter}:", error) from None
         self._names[adapter] = name
+        self._biased = adapter if trains_biases else None
 
     def _active(self) -> Any:
         """Context in which the chosen adapter (or none) is on."""
@@ -230,6 +241,22 @@ def _by_length(jobs: list[_Forward]) -> list[list[_Forward]]:
         else:
             groups.append([job])
     return groups
+
+
+def _trains_biases(adapter: Path) -> bool:
+    """Whether it brings biases for the base's own layers, which stay when it is taken off."""
+    try:
+        settings = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+        return str(settings.get("bias", "none")) != "none"
+    except (OSError, ValueError, AttributeError) as error:
+        raise damaged(f"adapter {adapter}:", error) from None
+
+
+def _not_alone(biased: Path) -> StylobenchError:
+    return StylobenchError(
+        f"{biased.parent.name}/{biased.name}: it changes the base's own biases, so none may share that base; "
+        "run it alone, or if it was trained elsewhere, register it again"
+    )
 
 
 def load_tokenizer(path: Path) -> Any:

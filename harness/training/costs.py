@@ -75,10 +75,10 @@ def count_steps(examples: int, spec: TrainingSpec) -> int:
 
 
 def disk(memory: Memory, spec: TrainingSpec) -> Disk:
-    """What the run writes. One checkpoint more than the limit lies there while the oldest is still to go,
+    """What the run writes. One checkpoint more than are kept lies there while the oldest is still to go,
     and the best one is kept besides where it is asked for.
     """
-    kept = spec.save_total_limit + 1 + (spec.keep != "last")
+    kept = spec.checkpoints_kept + 1 + (spec.keep != "last")
     one = memory.adapters + memory.optimiser + _STATE_BYTES
     return Disk(adapter=memory.adapters, checkpoints=kept * one)
 

@@ -34,6 +34,10 @@ MAX_CUT = 0.01
 """The share of target tokens that may fall beyond the maximum length before the set is refused."""
 
 
+RULES = 2
+"""Raised whenever the same inputs would be rendered, masked or refused otherwise than before."""
+
+
 @dataclass(frozen=True)
 class Example:
     """One conversation as trained on; ``labels`` are -100 outside the answer. ``passage``: its digest."""
@@ -195,6 +199,7 @@ def prepare_examples(
         "passages": sorted([passage.digest, passage.split] for passage in passages),
         "base": base_digest,
         "wording": CONTINUATION,
+        "rules": RULES,
         "settings": [system, style, max_length, seed],
     }
     if style != "completion":

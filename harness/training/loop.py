@@ -33,7 +33,8 @@ class History:
 
     ``losses``: nats per target token, each the mean since the log before. ``seconds`` is the time that led to
     the model, without loading; ``seconds_lost`` was computed after a checkpoint that a kill threw back to.
-    ``tokens_per_second``: tokens read, padding left out, since this process began; looks take no time.
+    ``tokens_per_second``: tokens read, padding left out, since this process began; looks take no time. NaN
+    where every step was taken by an earlier process.
     """
 
     steps: int
@@ -152,10 +153,17 @@ def fit(
     )
     trainer.remove_callback(transformers.PrinterCallback)
     prepared(trainer)
-    trainer.train(resume_from_checkpoint=str(resume) if resume is not None else None)
+    if resume is not None and (reached := finished_at(resume)) is not None:
+        # transformers would take one step more: it asks whether the last was reached only after a step.
+        trainer._load_from_checkpoint(str(resume))
+        trainer.state = reached
+        clock.start()
+        events.say("start", steps=reached.max_steps, step=reached.global_step, resumed=True)
+    else:
+        trainer.train(resume_from_checkpoint=str(resume) if resume is not None else None)
 
     seconds, steps = clock.seconds, int(trainer.state.global_step)
-    tokens_per_second = speed(steps)
+    tokens_per_second = speed(steps) if steps > resumed_from else math.nan
     kept = viewer.wear_best() if place().first else None
     # The summary's own train_loss is wrong after a resume; the log history is carried in the checkpoints.
     logged = [entry for entry in trainer.state.log_history if "loss" in entry]
@@ -171,6 +179,14 @@ def fit(
         looks=viewer.looks,
         kept=kept,
     )
+
+
+def finished_at(checkpoint: Path) -> Any | None:
+    """The trainer's state in a checkpoint of the last step, or None where there are steps left to take."""
+    from transformers import TrainerState
+
+    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    return state if state.global_step >= state.max_steps else None
 
 
 def common_settings(spec: TrainingSpec, checkpoints: Path) -> dict[str, Any]:
@@ -192,7 +208,7 @@ def common_settings(spec: TrainingSpec, checkpoints: Path) -> dict[str, Any]:
         "per_device_train_batch_size": share.batch,
         "gradient_accumulation_steps": share.accumulation,
         "learning_rate": spec.lr,
-        "lr_scheduler_type": spec.schedule,
+        "lr_scheduler_type": spec.scheduler,
         "warmup_steps": spec.warmup_steps,
         "weight_decay": spec.weight_decay,
         "optim": spec.optimizer,
@@ -212,7 +228,7 @@ def common_settings(spec: TrainingSpec, checkpoints: Path) -> dict[str, Any]:
         "logging_steps": spec.log_steps,
         "save_strategy": "steps",
         "save_steps": spec.save_steps,
-        "save_total_limit": spec.save_total_limit,
+        "save_total_limit": spec.checkpoints_kept,
         "disable_tqdm": True,
         "report_to": "tensorboard" if spec.tensorboard else "none",
         "dataloader_pin_memory": cuda,

@@ -28,7 +28,7 @@ from typing import Literal
 
 from harness.training.anatomy import Anatomy, Matrix
 from harness.training.spec import TrainingSpec
-from harness.training.trainable import Trainable, count_trainable, is_targeted
+from harness.training.trainable import Trainable, count_trainable, is_targeted, trains_head
 
 Kind = Literal["cuda", "cpu"]
 
@@ -171,7 +171,7 @@ def _loss_bytes(anatomy: Anatomy, spec: TrainingSpec, habits: Habits, tokens: in
     """Logits and what is computed from them. Where peft trains the head itself they are all there at once:
     in the weights' type, in float32, and their gradient, 2 + 4 + 4 bytes.
     """
-    if habits.loss_share == 0 and {"lm_head", "embed_tokens"} & {*spec.lora.modules_to_save}:
+    if habits.loss_share == 0 and trains_head(spec.lora):
         return 10.0 * tokens * anatomy.vocabulary
     rows = min(tokens, max(habits.loss_rows, math.ceil(habits.loss_share * tokens)))
     return rows * anatomy.vocabulary * habits.loss_bytes

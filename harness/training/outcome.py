@@ -91,8 +91,12 @@ def measure_memory(base_gb: float) -> Memory:
 
 
 def save_adapter(model: Any, spec: TrainingSpec) -> Path:
-    """``<out>/adapter`` as safetensors, complete or not there at all."""
+    """``<out>/adapter`` as safetensors, complete or not there at all.
+
+    A record that lies there goes first: it speaks of the adapter that is replaced.
+    """
     out = Path(spec.out)
+    (out / "record.json").unlink(missing_ok=True)
     building, adapter = out / ".adapter.tmp", out / "adapter"
     for stale in (building, adapter):
         shutil.rmtree(stale, ignore_errors=True)
@@ -155,7 +159,7 @@ def write_record(
         "minutes": history.seconds / 60,
         "minutes_lost": history.seconds_lost / 60,
         "seconds_per_step": history.seconds / history.steps,
-        "tokens_per_second": history.tokens_per_second,
+        "tokens_per_second": _or_none(history.tokens_per_second),
         "mean_loss": sum(history.losses) / len(history.losses),
         "final_loss": history.losses[-1],
         "loss_curve": [list(point) for point in zip(history.logged_steps, history.losses, strict=True)],

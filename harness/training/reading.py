@@ -15,12 +15,16 @@ from harness.training.evaluation import Row
 from harness.training.examples import load_examples
 from harness.training.spec import TrainingSpec
 
+SCALED_OTHERWISE = ("use_rslora", "use_dora", "alpha_pattern", "rank_pattern")
+"""Settings of an adapter by which its weights would mean something else in a LoRA that is made without."""
+
 
 @dataclass(frozen=True)
 class Splits:
-    """Rows of ``input_ids`` and ``labels``: train in the file's order, validation by passage.
+    """Rows of ``input_ids`` and ``labels``: train in the file's order, validation by passage, then tokens.
 
-    The file's order depends on the seed; validation losses of two seeds must be of one text.
+    The file's order depends on the seed; validation losses of two seeds must be of one text, and a passage
+    that is asked for several times has several rows.
     """
 
     train: list[Row]
@@ -35,7 +39,8 @@ def load_splits(spec: TrainingSpec) -> Splits:
     """
     found = load_examples(Path(spec.examples)).examples
     train = [{"input_ids": each.input_ids, "labels": each.labels} for each in found if each.split == "train"]
-    kept = sorted((each for each in found if each.split == "validation"), key=lambda each: each.passage)
+    kept = [each for each in found if each.split == "validation"]
+    kept.sort(key=lambda each: (each.passage, each.input_ids))
     validation = [{"input_ids": each.input_ids, "labels": each.labels} for each in kept]
     longest = max((len(row["input_ids"]) for row in train), default=0)
     if longest == 0:
@@ -60,6 +65,10 @@ def begin_from(model: Any, spec: TrainingSpec) -> Any:
                     f"continue_from {folder.name}: its {theirs} is {settings.get(theirs)}, "
                     f"and the recipe's {ours}; use the same"
                 )
+        if odd := [key for key in SCALED_OTHERWISE if settings.get(key)]:
+            raise ConfigurationError(
+                f"continue_from {folder.name}: it was trained with {odd[0]}, and a recipe's LoRA is without"
+            )
         wear(model, folder)
     return model
 

@@ -36,7 +36,7 @@ _PLACES = {
 
 _LATER = {
     *("trainer", "load_in_4bit", "packing", "optimizer", "gradient_checkpointing", "keep", "eval_steps"),
-    *("max_copied", "continue_from", "template", "bias", "modules_to_save"),
+    *("max_copied", "continue_from", "template", "bias", "modules_to_save", "program"),
 }
 """Keys that runs finished before they were there lack: a digest covers them only off their default."""
 
@@ -71,7 +71,8 @@ class TrainingSpec:
     ``examples`` is an artefact folder named by its digest, ``out`` the run's folder. Exactly one of
     ``steps`` and ``epochs`` is set. One step takes ``batch * accumulation`` examples, however many devices.
     ``warmup_steps`` are steps, ``lr`` the highest learning rate, ``dtype`` that of the base's weights.
-    ``trainer``: the program's name, "" being peft_lora. ``continue_from``: an adapter's folder to go on from.
+    ``trainer``: the program's name, "" being peft_lora. ``program``: sha256 of one of the user's own, "" for
+    a shipped one. ``continue_from``: an adapter's folder to go on from.
     ``gradient_checkpointing``: None is on where there is a GPU. ``eval_steps``: steps between two looks at
     the validation examples; None is never, or every ``save_steps`` where ``keep`` needs them.
     ``max_copied``: share of answers, in [0, 1], that may be copied at a checkpoint that is kept.
@@ -120,6 +121,7 @@ class TrainingSpec:
     offload: bool = False
     tensorboard: bool = False
     degraded: tuple[str, ...] = ()
+    program: str = ""
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.epochs is None):
@@ -145,7 +147,10 @@ class TrainingSpec:
         _choose("lora.bias", self.lora.bias, BIASES)
 
     def digest(self) -> str:
-        """sha256 of what decides the adapter and its record: digests in place of paths, no ``save_steps``."""
+        """sha256 of what decides the adapter and its record: digests in place of paths.
+
+        ``save_steps`` counts only where it says when the model is looked at.
+        """
         return digest(self._deciding())
 
     def resumable(self) -> str:
@@ -181,6 +186,17 @@ class TrainingSpec:
         """Steps between two evaluations, or None for none along the way."""
         return self.save_steps if self.eval_steps is None and self.keep != "last" else self.eval_steps
 
+    @property
+    def scheduler(self) -> str:
+        """The schedule by transformers' name, whose plain ``constant`` has no warm-up."""
+        warmed = self.schedule == "constant" and self.warmup_steps > 0
+        return "constant_with_warmup" if warmed else self.schedule
+
+    @property
+    def checkpoints_kept(self) -> int:
+        """Checkpoints that lie there at once: at least 2, for the older goes before the newer is marked."""
+        return max(self.save_total_limit, 2)
+
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> TrainingSpec:
         """The spec as a trainer reads it. Raises ConfigurationError naming an unknown key's nearest."""
@@ -201,6 +217,9 @@ class TrainingSpec:
         }
         if self.trainer == "peft_lora":
             del deciding["trainer"]
+        if self.evaluates_every is not None:
+            deciding["eval_steps"] = self.evaluates_every  # stated, or from save_steps
+        deciding["schedule"] = self.scheduler
         if self.continue_from:
             deciding["continue_from"] = adapter_content(Path(self.continue_from))
         return deciding | {"lora": lora, "examples": Path(self.examples).name}

@@ -82,6 +82,16 @@ def is_targeted(matrix: Matrix, anatomy: Anatomy, lora: Lora, *, fused_experts: 
     return _named(lora.targets, f"model.layers.0.{matrix.name}")
 
 
+def trains_head(lora: Lora) -> bool:
+    """Whether the head is trained, whole or by a LoRA of its own: its weights alone then do not give logits.
+
+    ``embed_tokens`` trained whole counts too, for many models' head is the same matrix.
+    """
+    if {"lm_head", "embed_tokens"} & {*lora.modules_to_save}:
+        return True
+    return lora.targets != "all-linear" and _named(lora.targets, "lm_head")
+
+
 def _named(targets: str | tuple[str, ...], path: str) -> bool:
     """Whether peft's rule finds it: a string is matched whole against the path, a list against its end."""
     if isinstance(targets, str):

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,9 @@ from harness.compare import Comparison, exit_code
 from harness.differences import Fallen
 from harness.errors import ConfigurationError
 from harness.pairing import Pair
+from harness.store import Run
 from harness.types import Gate, Interval, Outcome, Verdict
+from harness.variants import as_row, registered
 
 SIDES = ("--baseline", "marlow@1", "--candidate", "marlow@2")
 NAN = math.nan
@@ -219,12 +221,25 @@ def test_an_empty_list_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_every_format_holds_the_same_rows(shell: Shell, command: tuple[str, ...]) -> None:
     as_json = json.loads(shell(*command, "--format", "json").out)
     as_csv = list(csv.DictReader(io.StringIO(shell(*command, "--format", "csv").out)))
-    as_md = [line.strip("| ").split(" | ") for line in shell(*command, "--format", "md").out.splitlines()]
+    # compare says its sentence and its gates first: the rows are the last table.
+    table = shell(*command, "--format", "md").out.rpartition("\n\n")[2]
+    as_md = [line.strip("| ").split(" | ") for line in table.splitlines()]
     assert len(as_json) == len(as_csv) == len(as_md) - 2 > 1
     assert list(as_json[0]) == list(as_csv[0])
     key = list(as_json[0])[-1]
     for in_json, in_csv in zip(as_json, as_csv, strict=True):
         assert in_csv[key] in (str(in_json[key]), "nan" if in_json[key] is None else str(in_json[key]))
+
+
+def test_markdown_says_the_sentence_the_limit_and_the_gates_first(shell: Shell) -> None:
+    whole = shell("compare", *SIDES, "--format", "md").out
+    sentence, gates, verdicts = whole.strip().split("\n\n")
+    assert sentence in shell("compare", *SIDES).out
+    assert not sentence.startswith("|")
+    assert gates.startswith("| gate |")
+    assert verdicts.startswith("|  | verdict |")
+    limited = shell("compare", *SIDES, "--limit", "4", "--format", "md").out
+    assert limited.startswith("LIMITED: only 4 prompts and documents; a rehearsal, not a result\n")
 
 
 def test_cells() -> None:
@@ -273,6 +288,38 @@ def comparison(outcomes: Sequence[Outcome] = ("same",), gates: Sequence[str] = (
 )
 def test_what_a_comparison_exits_with(found: Comparison, fail_on: str, code: int) -> None:
     assert exit_code(found.verdicts, found.gates, outcomes(fail_on)) == code
+
+
+def test_how_a_comparison_is_typed_does_not_move_the_bar(own: Shell) -> None:
+    """A sibling that the suite does not list, 4 above the baseline, says what a seed is worth: a gain of 3 is
+    less. Without --suite nothing but the two sides is opened.
+    """
+    store = warehouse(own.workspace)
+    known = registered(store)
+    one = known["small@1"]
+    with Run(store, "train up@2") as note:
+        for name, like, seed, up in (("small@1+seed2", one, 2, 4.0), ("up@2", known["small@2"], 1, 3.0)):
+            new = replace(like, name=name, digest=f"digest of {name}", record=like.record | {"seed": seed})
+            note.append("variants", [as_row(new)])
+            for table in ("responses", "scores"):
+                frame = store.read(table, variant_digest=[one.digest])
+                frame = frame.assign(variant=name, variant_digest=new.digest, key=f"{name} " + frame["key"])
+                if table == "scores":
+                    frame.loc[frame["metric"] == "authorship_logit", "value"] += up
+                note.append(table, frame.drop(columns="run").to_dict("records"))
+    suite = own.workspace / "tasks" / "suites" / "small.yaml"
+    listed = "variants: [tiny, marlow@1, marlow@2]"
+    assert listed in suite.read_text()
+    suite.write_text(
+        suite.read_text().replace(listed, "variants: [tiny, small@1, up@2]")
+        + "primaries: [authorship_logit]\n"
+    )
+    sides = ("--baseline", "small@1", "--candidate", "up@2", "--format", "json")
+    for typed in ((), ("--suite", "small")):
+        (row,) = (r for r in json.loads(own("compare", *typed, *sides).out) if r["metric"] == "authorship *")
+        assert row["gain"] == pytest.approx(3.0)
+        assert row["p (Holm)"] < 0.05
+        assert row["verdict"] == "slight gain"
 
 
 def test_nothing_grows_where_nothing_is_open(own: Shell) -> None:
@@ -352,10 +399,10 @@ def test_2_what_was_typed_cannot_be_used(shell: Shell) -> None:
 
 def test_4_an_engine_that_differs_is_not_comparable(own: Shell) -> None:
     store = warehouse(own.workspace)
-    other = store.read("scores", variant="small@2")
-    for n in range(2):  # twice as many as by the first engine: the engine with most scores is compared
-        again = other.assign(engine="other", key=other["key"] + str(n))
-        store.append("scores", again.to_dict("records"))
+    for table in ("responses", "scores"):  # as many items as by the first engine, and newer
+        drawn = store.read(table, variant="small@2")
+        again = drawn.assign(engine="other", key="again " + drawn["key"], run="9")
+        store.append(table, again.to_dict("records"))
     said = own("compare", *SIDES)
     assert said.code == 4
     assert said.out.startswith("The two sides cannot be compared.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from small_author import CORPUS, NAME, PILOT, _write_pdf, index_lines, prose, wr
 
 from harness.bench import warehouse
 from harness.cli import invoke
-from harness.corpora import passages_of, read_manifest
+from harness.corpora import manifest_path, passages_of, read_manifest
 from harness.corpus.changes import compare_corpora
 from harness.corpusfile import read_author
 from harness.prepare import prepare
@@ -37,6 +38,17 @@ def test_show_corpus_is_whole_in_every_format(
     shown = capsys.readouterr().out
     assert "tokens" not in shown.replace("tokens a", "")
     assert "held out" in shown
+
+
+def test_a_version_built_alone_is_shown(
+    small_author: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(small_author, tmp_path, dirs_exist_ok=True)
+    manifest_path(NAME, 1, tmp_path).unlink()
+    assert invoke(["-C", str(tmp_path), "show", "corpus", f"{NAME}@2", "--format", "json"]) == 0
+    lines = json.loads(capsys.readouterr().out)
+    lineage = [line["value"] for line in lines if line["section"] == "lineage"]
+    assert lineage == ["a version not built"]
 
 
 def test_compare_two_versions_says_what_changed_and_exits_0(

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,6 +63,11 @@ def test_questions_on_topic_are_kept(tmp_path: Path) -> None:
     assert {q.writer.split(":")[0] for q in written.questions} == {"local"}
     assert written.questions[0].text == "How about shipaa harbouraa pilotaa?"
     assert (model.generated, written.note) == (2 * 120, "100% of the questions are on topic")
+
+
+def test_nothing_is_asked_of_no_passages(tmp_path: Path) -> None:
+    written, model = write(on_topic, tmp_path, [])
+    assert (written, model.generated) == (Written(()), 0)
 
 
 def test_of_three_drafts_the_two_on_topic_stay(tmp_path: Path) -> None:
@@ -171,3 +179,19 @@ def test_the_first_instruction_of_an_answer() -> None:
 )
 def test_the_first_question_of_an_answer(answer: str, expected: str) -> None:
     assert first_question(answer) == expected
+
+
+def test_a_writer_is_the_same_in_every_process() -> None:
+    """Else what was asked yesterday would be asked again: sets, for one, print in another order."""
+    told = "from harness.corpus.question_examples import QUESTION_GUIDE as q, SCENE_GUIDE as s; print(q, s)"
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", told],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(said) == 1

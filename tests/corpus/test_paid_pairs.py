@@ -58,6 +58,17 @@ def test_what_holds_held_out_text_is_dropped_on_either_side() -> None:
     assert thirteen in found.examples
 
 
+def test_held_out_text_with_words_changed_is_dropped_on_either_side() -> None:
+    changed = " ".join("other" if n % 11 == 10 else w for n, w in enumerate(HELDOUT[3].text.split()))
+    half = [Passage("x", 0, "body", changed, 60, "")]
+    assert shared_ngrams(half, HELDOUT).shared == 0
+    guilty = [QaPair("Why?", changed), QaPair(f"Why is it that {changed}?", TRAIN[1].text)]
+    fine = QaPair("Who?", TRAIN[0].text)
+    found = align_pairs([*guilty, fine], TRAIN, HELDOUT)
+    assert found.dropped == tuple(guilty)
+    assert [each.pair for each in found.kept] == [fine]
+
+
 def test_words_that_only_question_and_answer_together_make_are_no_quotation() -> None:
     pair = QaPair(cut(HELDOUT[0].text, 0, 8), cut(HELDOUT[0].text, 8, 16))
     assert align_pairs([pair], TRAIN, HELDOUT).dropped == ()

@@ -72,6 +72,45 @@ def test_footnotes_stand_apart_and_their_marks_go() -> None:
     assert split_notes(("text " * 9, "more.", "", "3 A note."))[1] == ("3 A note.",)
 
 
+def test_a_note_ends_where_a_paragraph_without_a_mark_follows() -> None:
+    page = ("  The law was", "passed.", "", "It is just.", "", "* In the year", "before.", "", "So it ended.")
+    own, notes = split_notes(page)
+    assert notes == ("* In the year", "before.")
+    assert own == ("  The law was", "passed.", "", "It is just.", "", "So it ended.")
+    found = paragraphs(_labelled(page), None)
+    assert [p.text for p in found if p.role == "body"] == [
+        "The law was passed.",
+        "It is just.",
+        "So it ended.",
+    ]
+
+
+def test_numbered_paragraphs_are_no_notes_but_a_star_among_them_is() -> None:
+    page = (
+        "1. The sea is wide.", "", "2. The sea is deep.", "", "3. The sea is salt.", "", "* So says Marlow.",
+        "", "4. The sea is cold.",
+    )  # fmt: skip
+    own, notes = split_notes(page)
+    assert notes == ("* So says Marlow.",)
+    assert [line for line in own if line][-2:] == ["3. The sea is salt.", "4. The sea is cold."]
+
+
+def test_what_has_no_lines_has_no_notes() -> None:
+    assert split_notes(()) == ((), ())
+
+
+@pytest.mark.parametrize("last", ["ill.", "I.", "I,", "civil.", "Mill."])
+def test_a_word_of_the_letters_of_roman_numerals_is_no_folio(last: str) -> None:
+    page = Page("b", 1, ("The pilot was never so", last))
+    assert without_furniture(page, frozenset()) == page.lines
+
+
+@pytest.mark.parametrize("last", ["iv", "XIV.", "- xcix -", "I", "p. 12", "lxxxviii", "[ccc]"])
+def test_a_folio_goes(last: str) -> None:
+    page = Page("b", 1, ("The pilot was ill.", last))
+    assert without_furniture(page, frozenset()) == page.lines[:1]
+
+
 def test_a_note_does_not_part_the_paragraph_that_runs_on() -> None:
     first = ("  The law was", NOTE_RULE, "1 A note.")
     assert _texts(first, ("passed at last.",)) == ["The law was passed at last."]
@@ -131,6 +170,13 @@ def test_letters_of_a_figure_are_no_heading(text: str) -> None:
 @pytest.mark.parametrize("text", ["THE SEA", "CHAPTER IV", "A DAY IN MAY", "ON LYING IN BED", "XIV."])
 def test_capitals_are_a_heading(text: str) -> None:
     assert is_heading(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["הים היה שקט", "السماء فوق البحر زرقاء", "他走到海边，看了很久，没有说话。"]
+)
+def test_a_short_line_in_a_script_without_capitals_is_no_heading(text: str) -> None:
+    assert not is_heading(text)
 
 
 def test_a_title_printed_on_the_index_below_does_not_name_the_prose_above() -> None:

@@ -58,6 +58,19 @@ def test_what_no_parser_takes_is_no_code(code: str) -> None:
     assert parsed(code) is None
 
 
+@pytest.mark.parametrize(
+    ("step", "found"),
+    [("-1", True), ("(-1)", True), ("-2", False), ("1", False), ("-True", False), ("~1", False)],
+)
+def test_a_step_backwards_is_minus_one_and_nothing_else(step: str, found: bool) -> None:
+    assert reversing_function(f"def f(s):\n    return s[::{step}]").has_a_way is found
+
+
+def test_a_pile_of_minus_signs_crashes_nothing() -> None:
+    for n in (50, 500, 900, 3000):
+        assert not reversing_function(f"def f(s):\n    return s[::{'-' * n}1]").has_a_way
+
+
 def test_an_odd_escape_sequence_is_no_warning() -> None:
     assert parsed("x = '\\d'") is not None
 

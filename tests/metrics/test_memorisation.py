@@ -77,6 +77,15 @@ def test_rule_and_missing_values() -> None:
         index.novelty(ANSWER, 0)
 
 
+def test_two_indexes_together_find_what_one_of_all_documents_finds() -> None:
+    other = [*ANSWER[2:6], "elsewhere"]
+    both = CopyIndex([TRAIN, other]).matches(ANSWER, ANSWER[:1])
+    found = CopyIndex([TRAIN]).matches(ANSWER, ANSWER[:1]).together(CopyIndex([other]).matches(ANSWER))
+    assert np.array_equal(found.lengths, both.lengths)
+    assert np.array_equal(found.excused, both.excused)
+    assert not np.array_equal(found.lengths, CopyIndex([TRAIN]).match_lengths(ANSWER))
+
+
 def test_recited_is_copied_from_all_books_taken_together() -> None:
     train, heldout = (CopyIndex([[f"{book}{i}" for i in range(100)]]) for book in "th")
     fresh = [f"x{i}" for i in range(70)]

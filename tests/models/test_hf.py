@@ -294,6 +294,25 @@ def test_an_adapter_that_is_not_really_on_is_refused(tiny_llama: Path, tmp_path:
         model.wear(one)
 
 
+def test_an_adapter_with_biases_shares_its_base_with_nobody(tiny_llama: Path, tmp_path: Path) -> None:
+    """It writes over the base's own biases, and taking it off does not bring them back."""
+    plain = save_adapter(tiny_llama, tmp_path / "plain", scale=0.5, seed=1)
+    biased = save_adapter(tiny_llama, tmp_path / "biased", scale=0.5, seed=2)
+    config = json.loads((biased / "adapter_config.json").read_text())
+    (biased / "adapter_config.json").write_text(json.dumps(config | {"bias": "all"}))
+    alone = HFModel(tiny_llama, dtype="float32", device="cpu")
+    alone.wear(biased)
+    alone.wear(biased)
+    for other in (plain, None):
+        with pytest.raises(StylobenchError, match="biased: it changes the base's own biases"):
+            alone.wear(other)
+    shared = HFModel(tiny_llama, dtype="float32", device="cpu")
+    shared.wear(plain)
+    with pytest.raises(StylobenchError, match="biased: it changes the base's own biases"):
+        shared.wear(biased)
+    shared.wear(None)
+
+
 def test_an_adapter_that_breaks_the_model_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
     broken = save_adapter(tiny_llama, tmp_path / "broken", scale=float("inf"), seed=1)
     model = HFModel(tiny_llama, dtype="float32", device="cpu")

@@ -17,6 +17,7 @@ from tiny_llama import SENTENCES, build_tiny_llama
 from tiny_training import altered_trainer, tiny_examples
 
 from harness.errors import StylobenchError
+from harness.training.checkpoints import newest_complete
 from harness.training.examples import continuation_prompt
 from harness.training.launch import Lora, TrainingSpec, train
 
@@ -42,6 +43,27 @@ def save(value, path, *rest, **named):
         os.truncate(path, os.path.getsize(path) // 2)
         os.kill(os.getpid(), signal.SIGKILL)
 torch.save = save
+"""
+
+# ... or past the last checkpoint, before there is an adapter or a record.
+DIES_BEFORE_THE_RECORD = """
+import harness.training.program as program
+said = program.Events.say
+def say(self, event, **facts):
+    said(self, event, **facts)
+    if event == "evaluate":
+        os.kill(os.getpid(), signal.SIGKILL)
+program.Events.say = say
+"""
+# ... or once step 4 was written and an older checkpoint has made room for it, before it is marked.
+DIES_MARKING_CHECKPOINT_4 = """
+import harness.training.loop as loop
+marked = loop.mark_complete
+def mark(folder):
+    if folder.name == "checkpoint-4":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return marked(folder)
+loop.mark_complete = mark
 """
 
 
@@ -213,6 +235,31 @@ def test_run_killed_while_it_wrote_a_checkpoint_goes_on_from_the_one_before(runs
     assert runs.rewritten["resumed_from"] == 2
     assert runs.rewritten["final_loss"] == pytest.approx(runs.whole["final_loss"], abs=1e-6)
     assert runs.rewritten["mean_loss"] == pytest.approx(runs.whole["mean_loss"], abs=1e-6)
+
+
+def test_run_killed_after_its_last_step_takes_no_further_one(runs: Runs, tmp_path: Path) -> None:
+    ended = dataclasses.replace(runs.spec, out=str(tmp_path / "ended"))
+    with pytest.raises(StylobenchError, match="was killed"):
+        train(ended, trainer=altered_trainer(tmp_path, TRAINER, DIES_BEFORE_THE_RECORD))
+    events: list[dict[str, Any]] = []
+    record = train(ended, trainer=TRAINER, on_event=events.append)
+    assert (record["steps"], record["resumed_from"]) == (7, 7)
+    assert record["loss_curve"] == runs.whole["loss_curve"]
+    assert record["adapter_digest"] == runs.whole["adapter_digest"]
+    assert record["validation_loss"] == runs.whole["validation_loss"]
+    assert record["samples"] == runs.whole["samples"]
+    assert record["minutes"] > 0
+    assert record["tokens_per_second"] is None  # this process read none
+    assert [event["event"] for event in events] == ["start", "evaluate", "evaluate", "done"]
+    assert events[0] == {"event": "start", "steps": 7, "step": 7, "resumed": True}
+
+
+def test_a_limit_of_one_leaves_a_whole_checkpoint_at_any_moment(runs: Runs, tmp_path: Path) -> None:
+    limited = dataclasses.replace(runs.spec, out=str(tmp_path / "limited"), save_total_limit=1)
+    with pytest.raises(StylobenchError, match="was killed"):
+        train(limited, trainer=altered_trainer(tmp_path, TRAINER, DIES_MARKING_CHECKPOINT_4))
+    checkpoints = tmp_path / "limited" / "checkpoints" / limited.resumable()[:16]
+    assert newest_complete(checkpoints) == checkpoints / "checkpoint-2"
 
 
 def test_record_says_what_it_took(runs: Runs) -> None:

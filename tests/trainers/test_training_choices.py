@@ -66,6 +66,16 @@ def again(spec: TrainingSpec, name: str, **changed: Any) -> TrainingSpec:
     return dataclasses.replace(spec, out=str(Path(spec.out).with_name(name)), **changed)
 
 
+def load_trainer() -> Any:
+    """The program as a module."""
+    module = importlib.util.spec_from_file_location("peft_lora", TRAINER)
+    assert module is not None
+    assert module.loader is not None
+    trainer = importlib.util.module_from_spec(module)
+    module.loader.exec_module(trainer)
+    return trainer
+
+
 def losses(record: dict[str, Any]) -> list[float]:
     return [loss for _, loss in record["loss_curve"]]
 
@@ -159,14 +169,28 @@ def test_whole_modules_are_trained_saved_and_gone_on_from(spec: TrainingSpec) ->
         )
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("targets", [("q_proj", "lm_head"), ".*q_proj|lm_head"])
+def test_a_lora_on_the_head_is_trained(spec: TrainingSpec, targets: tuple[str, ...] | str) -> None:
+    lora = Lora(r=4, alpha=8, targets=targets)
+    record = train(again(spec, f"head_{len(targets)}", lora=lora), trainer=TRAINER)
+    assert record["trainable_parameters"] == 4 * (32 + 400) + 2 * 4 * (32 + 32)
+    assert losses(record)[-1] < losses(record)[0]
+    assert record["validation_loss"]["after"] < record["validation_loss"]["before"]
+
+
+def test_a_trained_head_takes_the_loss_over_all_logits(spec: TrainingSpec) -> None:
+    loss = {
+        targets: load_trainer().settings(dataclasses.replace(spec, lora=Lora(targets=targets)))["loss_type"]
+        for targets in ("all-linear", ("q_proj",), ("q_proj", "lm_head"), ".*q_proj|lm_head")
+    }
+    assert list(loss.values()) == ["chunked_nll", "chunked_nll", "nll", "nll"]
+
+
 def test_leaving_out_casts_changes_nothing_under_autocast(spec: TrainingSpec) -> None:
     import torch
 
-    module = importlib.util.spec_from_file_location("peft_lora", TRAINER)
-    assert module is not None
-    assert module.loader is not None
-    trainer = importlib.util.module_from_spec(module)
-    module.loader.exec_module(trainer)
+    trainer = load_trainer()
     here = dataclasses.replace(spec, dtype="bfloat16")
     torch.manual_seed(0)
     model = trainer.add_lora(trainer.load_base(here), here).eval()

@@ -81,6 +81,12 @@ def test_keeping_the_best_costs_one_checkpoint_more() -> None:
     assert best == pytest.approx(plain * 4 / 3)
 
 
+def test_a_limit_of_one_checkpoint_writes_what_two_do() -> None:
+    memory = estimate(SMOL, spec(), "cpu")
+    one, two, three = (disk(memory, spec(save_total_limit=limit)).checkpoints for limit in (1, 2, 3))
+    assert one == two < three
+
+
 def test_operations_are_six_a_weight_with_recomputing_and_four_without() -> None:
     weights = 24 * (4 * 2048**2 + 3 * 2048 * 8192) + 2048 * 49152
     attention = 2 * 24 * 2048 * 1024

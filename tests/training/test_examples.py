@@ -216,5 +216,8 @@ def test_prepared_examples_are_found_again_without_a_tokenizer(
     asked = prepare(style="qa", questions=QUESTIONS)
     assert prepare(style="qa", questions=dict(reversed(QUESTIONS.items()))) == asked
     assert len(loads) == 4
+    monkeypatch.setattr(module, "RULES", module.RULES + 1)
+    assert prepare() == first  # made again by the new rules, here to the same ids
+    assert len(loads) == 5
     fewer = {name: each[:1] for name, each in QUESTIONS.items()}
     assert prepare(style="qa", questions=fewer) != asked

@@ -108,6 +108,13 @@ def test_full_copies_cost_as_trained_weights() -> None:
     assert plain.logits < saved.logits / 4
 
 
+@pytest.mark.parametrize("targets", [("q_proj", "lm_head"), "lm_head|.*q_proj"])
+def test_a_lora_on_the_head_needs_all_logits_at_once(targets: tuple[str, ...] | str) -> None:
+    plain = estimate(anatomy("Llama-3.1-8B"), spec(lora=Lora(targets=("q_proj",))))
+    head = estimate(anatomy("Llama-3.1-8B"), spec(lora=Lora(targets=targets)))
+    assert head.logits > 8192 * 128256 * 10 > 4 * plain.logits
+
+
 def test_hidden_states_are_one_a_layer_unless_offloaded() -> None:
     assert estimate(anatomy("SmolLM2-1.7B"), spec()).hidden == 24 * 8192 * 2048 * 2
     assert estimate(anatomy("SmolLM2-1.7B"), spec(offload=True)).hidden == 2 * 8192 * 2048 * 2

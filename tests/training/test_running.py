@@ -13,7 +13,7 @@ from tiny_llama import build_tokenizer
 
 from harness.errors import ConfigurationError, StylobenchError
 from harness.training.evaluation import CopyWatch, Look, best, prompt_ids, target_text
-from harness.training.loop import tokens_between
+from harness.training.loop import common_settings, tokens_between
 from harness.training.packing import Collate, pack
 from harness.training.program import is_out_of_memory
 from harness.training.progress import Clock
@@ -171,8 +171,61 @@ def test_keys_that_came_later_count_only_off_their_default() -> None:
     assert len(digests | {spec.digest()}) == len(different) + 1
 
 
+def test_a_program_of_the_users_own_counts() -> None:
+    own, changed = make_spec(trainer="mine", program="a1"), make_spec(trainer="mine", program="b2")
+    assert len({own.digest(), changed.digest(), make_spec(trainer="mine").digest()}) == 3
+    assert own.resumable() != changed.resumable()
+    assert make_spec(program="").digest() == make_spec().digest()
+
+
 def test_digest_of_a_spec_from_before_these_keys_has_not_moved() -> None:
     assert make_spec().digest().startswith("3d75331f0fa1bbef")
+
+
+def test_save_steps_count_where_they_say_when_the_model_is_looked_at() -> None:
+    assert make_spec(save_steps=5).digest() == make_spec(save_steps=50).digest()
+    often, seldom = (make_spec(keep="best_validation", save_steps=steps) for steps in (5, 50))
+    assert often.digest() != seldom.digest()
+    assert often.resumable() != seldom.resumable()
+    stated = make_spec(keep="best_validation", save_steps=50, eval_steps=5)
+    assert stated.digest() == often.digest()
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+@pytest.mark.parametrize("warmup", [0, 4])
+def test_every_schedule_warms_up(schedule: str, warmup: int) -> None:
+    import torch
+    from transformers import get_scheduler
+
+    settings = common_settings(make_spec(schedule=schedule, warmup_steps=warmup), Path("checkpoints"))
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    rates = get_scheduler(
+        settings["lr_scheduler_type"],
+        optimiser,
+        num_warmup_steps=settings["warmup_steps"],
+        num_training_steps=20,
+    )
+    seen = []
+    for _ in range(warmup + 1):
+        seen.append(rates.get_last_lr()[0])
+        optimiser.step()
+        rates.step()
+    assert seen == ([0.0, 0.25, 0.5, 0.75, 1.0] if warmup else [1.0])
+    if schedule == "constant":
+        assert rates.get_last_lr() == [1.0]
+
+
+def test_digest_tells_a_constant_rate_that_warms_up_from_one_of_before_it_did() -> None:
+    assert make_spec(schedule="constant", warmup_steps=0).digest().startswith("8c95fbab836e2fd0")
+    assert not make_spec(schedule="constant", warmup_steps=5).digest().startswith("f6dd3d4fd4327f3c")
+
+
+def test_two_checkpoints_are_kept_at_least() -> None:
+    kept = [
+        common_settings(make_spec(save_total_limit=limit), Path("checkpoints"))["save_total_limit"]
+        for limit in (1, 2, 3)
+    ]
+    assert kept == [2, 2, 3]
 
 
 def test_continuing_counts_the_adapter_and_not_its_place(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ setup: $(VENV)/.installed  ## make .venv with everything pinned
 demo: setup  ## train three variants of a real model, benchmark them, write the report (19 minutes)
 	$(BIN)/stylobench demo
 
-demo-quick: setup  ## the same with fewer steps and prompts (4 minutes)
+demo-quick: setup  ## one variant and its base, fewer steps and prompts (3 minutes)
 	$(BIN)/stylobench demo --quick
 
 check: setup  ## ruff and mypy
@@ -33,7 +33,7 @@ check: setup  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: setup  ## the tests, offline (4 minutes)
+test: setup  ## the tests, offline (6 minutes)
 	$(BIN)/python -m pytest -m "not slow and not gpu" -n 2 --dist loadfile
 
 test-slow: setup  ## the slow tests: agreement with lm-eval

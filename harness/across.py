@@ -17,8 +17,8 @@ from typing import TypeVar
 from harness.bench import Bench
 from harness.compare import Comparison, compare
 from harness.errors import ConfigurationError
+from harness.likelihood_scores import LIKELIHOOD_VERSIONS
 from harness.pairing import Pair, pair, settings_changed
-from harness.score import LIKELIHOOD_VERSIONS
 from harness.summaries import Table
 
 _T = TypeVar("_T")
@@ -67,14 +67,16 @@ def _joined(bench: Bench, other: Bench) -> Table:
     notes = dict(first.notes)
     engines = dict(first.engines)
     versions = dict(first.metric_versions)
+    texts = dict(first.texts)
     for found, of, without in ((first, bench, frozenset[str]()), (second, other, left_out)):
         for name in found.values:
             label = _label(name, of)
             values[label] = _without(found.values[name], without)
             notes[label] = _without(found.notes.get(name, {}), without)
             engines[label] = found.engines[name]
+            texts[label] = found.texts.get(name, {})
             versions |= {(label, m): v for (whose, m), v in found.metric_versions.items() if whose == name}
-    return replace(first, values=values, notes=notes, engines=engines, metric_versions=versions)
+    return replace(first, values=values, notes=notes, engines=engines, metric_versions=versions, texts=texts)
 
 
 def _without(of_metric: Mapping[str, _T], metrics: frozenset[str]) -> dict[str, _T]:

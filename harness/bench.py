@@ -15,14 +15,14 @@ from harness.compare import Comparison, compare
 from harness.corpora import find_manifest, passages_of
 from harness.corpus.leakage import shared_ngrams
 from harness.errors import ConfigurationError, MissingPrerequisiteError, nearest
-from harness.models import controls
+from harness.models import controls, few_shot
 from harness.models.bases import known_bases, resolve_base
-from harness.pairing import pair, seed_spreads
+from harness.pairing import Pair, pair, seed_spreads, siblings
 from harness.plan import Ask, ask
 from harness.reference import Reference
 from harness.store import Store
 from harness.suite import Suite, read_suite
-from harness.taskfile import read_tasks
+from harness.taskfile import read_tasks, with_metrics
 from harness.types import Variant
 from harness.variants import base_variant, corpora_seen, match, registered, select
 
@@ -46,7 +46,27 @@ class Bench:
         by_recipe = not {baseline, candidate} <= {variant.name for variant in self.variants}
         pairs = pair(self.side(baseline), self.side(candidate), by_recipe=by_recipe)
         table = table or self.table()
-        return compare(self.asked, pairs, table, seed_spreads(table, self.variants, self.asked))
+        return compare(self.asked, pairs, table, self.spreads(pairs, table))
+
+    def spreads(self, pairs: Sequence[Pair], table: summaries.Table) -> dict[str, float]:
+        """What a training seed is worth: over this bench, the suite's own variants, and every registered
+        sibling of both sides, so that how a comparison was asked for does not move the bar.
+        """
+        known = registered(self.store)
+        listed = self.asked.suite.variants
+        own = [v for name in ([listed] if isinstance(listed, str) else listed) for v in match(name, known)]
+        sides = [v for p in pairs for v in (p.baseline, p.candidate)]
+        held = {v.name for v in self.variants}
+        more = {
+            v.name: v
+            for v in [*own, *siblings(sides, list(known.values()))]
+            if v.kind == "adapter" and v.name not in held
+        }
+        if not more:
+            return seed_spreads(table, self.variants, self.asked)
+        added = [what_it_saw(v, self.asked.reference, self.store, self.workspace) for v in more.values()]
+        wide = replace(self, variants=(*self.variants, *added))
+        return seed_spreads(wide.table(), wide.variants, self.asked)
 
     def side(self, name: str) -> list[Variant]:
         """The variants that one side of a comparison means.
@@ -95,6 +115,7 @@ def open_bench(
     variants: Sequence[str] = (),
     limit: int | None = None,
     as_of: str | None = None,
+    metrics: Sequence[str] = (),
 ) -> Bench:
     """Read a suite and find everything it names.
 
@@ -102,13 +123,14 @@ def open_bench(
         variants: names instead of the suite's own list.
         limit: only so many prompts and documents; the results are marked LIMITED.
         as_of: read every table as this run (or moment) left it.
+        metrics: what is to be reported besides, by tasks that the suite need not list.
 
     Raises:
-        ConfigurationError: an unknown suite, task, control or variant.
+        ConfigurationError: an unknown suite, task, metric, control or variant.
         MissingPrerequisiteError: the author was never prepared, or nothing was trained yet.
     """
     suite = read_suite(suite_name, workspace)
-    tasks = read_tasks(suite.tasks, workspace)
+    tasks = with_metrics(read_tasks(suite.tasks, workspace), metrics, workspace)
     store = warehouse(workspace, as_of)
     reference = references.load(suite.author, workspace)
     if as_of is not None:
@@ -117,8 +139,11 @@ def open_bench(
     bases = known_bases(workspace)
     wanted = list(variants) or ([suite.variants] if isinstance(suite.variants, str) else list(suite.variants))
     for name in wanted:
-        if name in bases and name not in known:
-            known[name] = base_variant(resolve_base(name, workspace))
+        for base in filter(None, (name, few_shot.base_of(name))):
+            if base in bases and base not in known:
+                known[base] = base_variant(resolve_base(base, workspace))
+        if name not in known and few_shot.base_of(name) in known:
+            known[name] = few_shot.as_variant(known[few_shot.base_of(name)], reference)
     if not known:
         raise MissingPrerequisiteError(
             "no variant is registered yet: `stylobench train RECIPE` makes the first"
@@ -128,11 +153,20 @@ def open_bench(
     for base in dict.fromkeys(v.base for v in models):
         if base in known and base not in {v.name for v in models}:
             models.insert(0, known[base])
+    if few_shot.FEW_SHOT in suite.controls:
+        models += with_examples(models, reference)
     models = [what_it_saw(variant, reference, store, workspace) for variant in models]
     names = controls.expand(suite.controls, reference)
     controlled = [controls.as_variant(name, reference) for name in names]
     asked = ask(suite, tasks, reference, limit)
     return Bench(suite_name, workspace, store, asked, (*models, *controlled))
+
+
+def with_examples(models: Sequence[Variant], reference: Reference) -> list[Variant]:
+    """Every base among the models with two examples in its prompt, but for those that are there already."""
+    there = {variant.name for variant in models}
+    bare = [v for v in models if v.kind == "base" and not few_shot.shown_to(v)]
+    return [few_shot.as_variant(v, reference) for v in bare if few_shot.name_of(v.name) not in there]
 
 
 def as_it_stood(reference: Reference, store: Store, workspace: Path) -> Reference:

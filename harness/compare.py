@@ -12,42 +12,51 @@ two seeds the spread is their own difference. First rule that applies:
     7 same             -m < L, U < m    8 not worse        L > -m
     9 inconclusive     with the effect that could be seen and the n that would decide
 
-A rate needs six prompts that differ before rules 5 and 6 apply: with fewer no exact test reaches 5 %, and
-the bootstrap of so few is degenerate. Where a suite declares several looks, p is taken times their number.
+Toward the author d is how much closer the candidate is to his answer to the same prompt. As a text always at
+his mean would gain by that, rules 5 and 6 also need the distance between distributions to go the same way.
+
+A rate needs six prompts that differ before rules 5 and 6 apply, as with fewer no exact test reaches 5 %; its
+interval is a score interval, so that none seen of few is not `same`. Where a suite declares several looks, p
+is taken times their number. A metric that is unfit on this author is described, and decides nothing.
+
+Reasons for rule 1 come from ``comparable``, rules 3 to 9 are in ``deciding``; the rest is here.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from harness import summaries
+from harness.closeness import held_against, shifts
+from harness.comparable import obstacles, unfit_metrics
+from harness.deciding import Draft, decide
 from harness.differences import Fallen, differences, fell_most
 from harness.errors import EXIT_INCOMPLETE, EXIT_OK, EXIT_REGRESSION
+from harness.likelihood_scores import LIKELIHOOD_VERSIONS
 from harness.measures import RATES
 from harness.pairing import Pair
 from harness.plan import Ask
-from harness.score import LIKELIHOOD_VERSIONS
-from harness.statistics import UNKNOWN, holm, minimal_detectable_effect, paired_test, sample_size
+from harness.pooled import POOLED_VERSIONS
+from harness.pooled_scores import Pools
+from harness.pooled_verdicts import Fewest, judge_pooled
+from harness.power import paired_rate_interval
+from harness.statistics import UNKNOWN, holm, paired_test
+from harness.stock_scores import MARGIN
 from harness.summaries import Table
-from harness.telling import ALPHA, sentence
 from harness.telling import headlines as headlines
 from harness.telling import name_of as name_of
+from harness.telling import sentence
 from harness.types import Direction, Gate, Outcome, Verdict
 
 FEWEST_UNITS = 12
 FEWEST_VALID = 0.8
-FEWEST_DISCORDANT = 6
-"""The sign test of 5 that all go one way has p = 2/32 = .0625, of 6 it has 2/64 = .031 (Dixon, Mood 1946)."""
 
 FAILS_BY_DEFAULT = frozenset({"WORSE", "FAIL"})
 """What exits with 3 unless the user says otherwise."""
-
-WITHOUT_ENGINE = frozenset({"control", "recorded", ""})
-"""Engines that drew nothing here, so that their answers can be set beside any other's."""
 
 MARKS: Mapping[Outcome, str] = {
     "better": "+", "WORSE": "!", "decline": "-", "slight gain": "+", "same": "=", "not worse": "=",
@@ -74,67 +83,75 @@ def compare(
     asked: Ask, pairs: Sequence[Pair], table: Table, spreads: Mapping[str, float] | None = None
 ) -> Comparison:
     """Verdicts of every metric of the suite over the pairs, gates of the candidates, one sentence."""
-    directions = {metric: way for task in asked.tasks for metric, way in task.directions.items()}
+    tasks = (*asked.tasks, *table.stock)
+    directions = {metric: way for task in tasks for metric, way in task.directions.items()}
+    unfit = unfit_metrics(asked, pairs, table, list(directions))
     drafts = [
-        _judge(asked, metric, directions[metric], pairs, table, (spreads or {}).get(metric, 0.0))
+        _judge(
+            asked,
+            metric,
+            directions[metric],
+            pairs,
+            table,
+            (spreads or {}).get(metric, 0.0),
+            unfit.get(metric, ""),
+        )
         for metric in directions
+        if metric not in POOLED_VERSIONS
+    ]
+    pools = Pools(asked, table.texts)
+    drafts += [
+        _judge_pooled(asked, metric, directions[metric], pairs, table, pools)
+        for metric in directions
+        if metric in POOLED_VERSIONS
     ]
     primaries = [draft for draft in drafts if draft.verdict.primary]
     tested = [draft for draft in primaries if not math.isnan(draft.p)]
     adjusted = dict(zip([d.verdict.metric for d in tested], holm([d.p for d in tested]), strict=True))
     family = max(1, len(tested))
-    verdicts = [_decide(draft, adjusted.get(draft.verdict.metric, math.nan), family) for draft in drafts]
+    verdicts = [decide(draft, adjusted.get(draft.verdict.metric, math.nan), family) for draft in drafts]
+    moved = shifts(asked, directions, pairs, table)
+    verdicts = [held_against(moved.get(v.metric), v) for v in verdicts]
     verdicts.sort(key=lambda v: (not v.primary, _order(asked, v.metric)))
     checked = [gate for p in pairs for gate in summaries.gates(table, asked, p.candidate.name)]
     return Comparison(
         pairs=tuple(pairs),
         verdicts=tuple(verdicts),
         gates=tuple(checked),
-        sentence=sentence(pairs, verdicts, checked),
+        sentence=sentence(pairs, verdicts, checked, [m for m in asked.suite.primaries if m in unfit]),
         exit_code=exit_code(verdicts, checked),
-        fell=fell_most(asked, pairs, table),
+        fell=fell_most(asked, pairs, table, unfit=unfit),
     )
 
 
-@dataclass(frozen=True)
-class _Draft:
-    """A verdict before the family is known: its p value (times ``looks``), effect threshold and per-unit SD.
-
-    ``discordant``: prompts on which the two sides of a rate differ; None for what is no rate.
-    """
-
-    verdict: Verdict
-    p: float
-    threshold: float
-    sd: float
-    discordant: int | None = None
-    looks: int = 1
-
-    @property
-    def too_few_differ(self) -> bool:
-        """Whether a rate rests on fewer discordant prompts than could show anything."""
-        return self.discordant is not None and self.discordant < FEWEST_DISCORDANT
-
-
 def _judge(
-    asked: Ask, metric: str, direction: Direction, pairs: Sequence[Pair], table: Table, spread: float
-) -> _Draft:
+    asked: Ask,
+    metric: str,
+    direction: Direction,
+    pairs: Sequence[Pair],
+    table: Table,
+    spread: float,
+    unfit: str = "",
+) -> Draft:
     found = differences(metric, direction, pairs, table)
-    reasons = [reason for p in pairs for reason in _obstacles(asked, p, metric, table)]
+    reasons = [reason for p in pairs for reason in obstacles(asked, p, metric, table)]
     d, n, valid, units = found.per_prompt, len(found.per_prompt), found.valid, found.units
-    margin = asked.reference.margins.get(metric, math.nan)
-    primary = metric in asked.suite.primaries
+    rate = metric in RATES or metric in table.shares
+    margin = asked.reference.margins.get(metric, MARGIN if metric in table.shares else math.nan)
+    primary = metric in asked.suite.primaries and not unfit
     # Over all pairs: a prompt that is valid in one of three pairs is two thirds missing.
     if not reasons and valid < FEWEST_VALID * units:
         each, expected = valid / len(pairs), units / len(pairs)
         reasons.append(f"only {each:.0f} of {expected:.0f} prompts are valid in both")
     if not reasons and not n:
         reasons.append("no scores")
-    outcome: Outcome = "not comparable" if reasons else "descriptive" if n < FEWEST_UNITS else "inconclusive"
+    described = n < FEWEST_UNITS or bool(unfit)
+    outcome: Outcome = "not comparable" if reasons else "descriptive" if described else "inconclusive"
     interval, p_value = UNKNOWN, math.nan
     if not reasons:
         test = paired_test(d, np.zeros(n))
-        interval, p_value = test.interval, test.p if n >= FEWEST_UNITS else math.nan
+        interval, p_value = test.interval, math.nan if described else test.p
+        interval = paired_rate_interval(d, interval) if rate else interval
     is_block = metric in LIKELIHOOD_VERSIONS
     looks = asked.suite.n_looks("blocks" if is_block else "prompts")
     verdict = Verdict(
@@ -152,84 +169,35 @@ def _judge(
         margin=margin,
         detectable=math.nan,
         needed=0,
-        note="; ".join(dict.fromkeys(reasons)),
+        note="; ".join(dict.fromkeys(reasons or [unfit])),
     )
     sd = float(d.std(ddof=1)) if n >= 2 else math.nan
     bar = math.inf if any(p.seeds_only for p in pairs) else spread
-    return _Draft(
+    return Draft(
         verdict=verdict,
         p=min(1.0, p_value * looks) if not math.isnan(p_value) else math.nan,
         threshold=max(margin, bar) if not math.isnan(margin) else math.nan,
         sd=sd,
-        discordant=int(np.count_nonzero(d)) if metric in RATES else None,
+        discordant=int(np.count_nonzero(d)) if rate else None,
         looks=looks,
+        d=d,
     )
 
 
-def _decide(draft: _Draft, p_holm: float, family: int) -> Verdict:
-    """Rules 3 to 9, on a verdict that rules 1 and 2 let through."""
-    verdict = replace(draft.verdict, p_holm=p_holm)
-    if verdict.outcome != "inconclusive":
-        return verdict
-    low, high = verdict.interval
-    m, e, mean = verdict.margin, draft.threshold, verdict.difference
-    alpha = ALPHA / draft.looks / (family if verdict.primary else 1)
-    detectable = minimal_detectable_effect(draft.sd, verdict.n, alpha=alpha)
-    known = not math.isnan(m)
-    outcome: Outcome
-    if verdict.primary and p_holm < ALPHA and mean >= e:
-        outcome = "better"
-    elif verdict.primary and p_holm < ALPHA and mean <= -e:
-        outcome = "WORSE"
-    elif high < 0 and not draft.too_few_differ:
-        outcome = "decline"
-    elif low > 0 and not draft.too_few_differ:
-        outcome = "slight gain"
-    elif known and -m < low and high < m:
-        outcome = "same"
-    elif known and low > -m:
-        outcome = "not worse"
-    else:
-        outcome = "inconclusive"
-    needed = sample_size(draft.sd, m, alpha=alpha) if outcome == "inconclusive" and known and m > 0 else 0
-    return replace(verdict, outcome=outcome, detectable=detectable, needed=int(needed))
-
-
-def _obstacles(asked: Ask, p: Pair, metric: str, table: Table) -> list[str]:
-    """Reasons why two sides cannot be compared on a metric at all."""
-    base, new = table.of(p.baseline.name, metric), table.of(p.candidate.name, metric)
-    expected = _expected(asked, metric)
-    found, lacking = [], False
-    for variant, values in ((p.baseline, base), (p.candidate, new)):
-        absent = len(expected - set(values))
-        if not values:
-            found.append(f"{variant.name} has no {metric}")
-        elif absent:
-            lacking = True
-            found.append(f"{variant.name} lacks {absent} of {len(expected)}")
-    engines = {table.engines.get(v.name, "") for v in (p.baseline, p.candidate)} - WITHOUT_ENGINE
-    if len(engines) > 1:
-        found.append(f"engines differ: {' and '.join(sorted(engines))}")
-    if base and new and not lacking and set(base) != set(new):
-        found.append(f"different prompts: {len(set(base) ^ set(new))} are on one side only")
-    versions = {table.metric_versions.get((v.name, metric), "") for v in (p.baseline, p.candidate)} - {""}
-    if len(versions) > 1:
-        found.append("metric versions differ")
-    return found
-
-
-def _expected(asked: Ask, metric: str) -> frozenset[str]:
-    """The prompts or held-out documents that a primary needs a row for, with a value or without."""
-    if metric not in asked.suite.primaries:
-        return frozenset()
-    if metric in LIKELIHOOD_VERSIONS:
-        return frozenset(d.id for d in asked.documents if d.set == "heldout")
-    return frozenset(p.id for p in asked.prompts)
+def _judge_pooled(
+    asked: Ask, metric: str, direction: Direction, pairs: Sequence[Pair], table: Table, pools: Pools
+) -> Draft:
+    """The same of a metric of all answers together, which decides nothing."""
+    reasons = [reason for p in pairs for reason in obstacles(asked, p, metric, table)]
+    fewest = Fewest(FEWEST_UNITS, FEWEST_VALID)
+    judged = judge_pooled(asked, metric, direction, pairs, table, pools, reasons, fewest)
+    looks = asked.suite.n_looks("prompts")
+    return Draft(verdict=judged.verdict, p=math.nan, threshold=math.nan, sd=judged.sd, looks=looks)
 
 
 def _order(asked: Ask, metric: str) -> int:
     names = [*asked.suite.primaries, *(m for task in asked.tasks for m in task.metrics)]
-    return names.index(metric)
+    return names.index(metric) if metric in names else len(names)
 
 
 def exit_code(

@@ -122,7 +122,7 @@ def cut_prompts(heldout: Sequence[Passage], continuations: int, questions: int) 
     A *continue* prompt shows a passage's first sentence and its answer is the rest; a *question* asks
     about the passage's most telling words (no model, no cost), and its answer is the whole passage.
     """
-    usable = [passage for passage in heldout if passage.n_words >= 60 and _can_be_continued(passage.text)]
+    usable = [passage for passage in heldout if passage.n_words >= 60 and can_be_continued(passage.text)]
     chosen = _spread(usable, continuations + questions)
     if len(chosen) < continuations + questions:
         raise ConfigurationError(
@@ -145,7 +145,7 @@ def cut_prompts(heldout: Sequence[Passage], continuations: int, questions: int) 
     return prompts
 
 
-def _can_be_continued(text: str) -> bool:
+def can_be_continued(text: str) -> bool:
     """Whether the first sentence says anything (a row of dots or "XXV." does not) and is not the last."""
     first, rest = split_first_sentence(text)
     return bool(rest) and count_words(first) >= 4

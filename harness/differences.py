@@ -7,15 +7,15 @@ an answer that became invalid, then d in margins, most negative first --> what f
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness import summaries
+from harness.likelihood_scores import LIKELIHOOD_VERSIONS
 from harness.pairing import Pair
 from harness.plan import Ask
-from harness.score import LIKELIHOOD_VERSIONS
 from harness.summaries import Table
 from harness.types import Direction, Prompt
 
@@ -23,9 +23,6 @@ FELL_MOST = 3
 """How many prompts are named: enough to go and read."""
 
 _WORDS_SHOWN = 6
-
-_FREE_TO_AN_INVALID_ANSWER = frozenset({"copied", "recited"})
-"""Rates whose 0 is no merit of an answer that says nothing: an empty one copies nothing."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def differences(metric: str, direction: Direction, pairs: Sequence[Pair], table:
     new: list[float] = []
     units = 0
     for p in pairs:
-        base, other = _values(table, p.baseline.name, metric), _values(table, p.candidate.name, metric)
+        base, other = (summaries.telling_values(table, v.name, metric) for v in (p.baseline, p.candidate))
         for item in sorted(set(base) | set(other)):
             units += 1
             b, c = base.get(item, math.nan), other.get(item, math.nan)
@@ -74,14 +71,6 @@ def differences(metric: str, direction: Direction, pairs: Sequence[Pair], table:
             old.append(b * scale)
             new.append(c * scale)
     return Differences({item: tuple(found) for item, found in by_item.items()}, tuple(old), tuple(new), units)
-
-
-def _values(table: Table, variant: str, metric: str) -> Mapping[str, float]:
-    values = table.of(variant, metric)
-    if metric not in _FREE_TO_AN_INVALID_ANSWER:
-        return values
-    invalid = table.of(variant, "invalid")
-    return {item: math.nan if v == 0 and invalid.get(item) == 1 else v for item, v in values.items()}
 
 
 def turned(baseline: float, candidate: float, direction: Direction, author: float | None) -> float:
@@ -111,13 +100,22 @@ class Fallen:
     why: str = ""
 
 
-def fell_most(asked: Ask, pairs: Sequence[Pair], table: Table, most: int = FELL_MOST) -> tuple[Fallen, ...]:
-    """The prompts that lost most on a primary, at least one margin; the worst first, each named once."""
+def fell_most(
+    asked: Ask,
+    pairs: Sequence[Pair],
+    table: Table,
+    most: int = FELL_MOST,
+    unfit: Collection[str] = (),
+) -> tuple[Fallen, ...]:
+    """The prompts that lost most on a primary, at least one margin; the worst first, each named once.
+
+    ``unfit``: metrics that decide nothing on this author, and name nobody.
+    """
     directions = {metric: way for task in asked.tasks for metric, way in task.directions.items()}
     worst: dict[str, Fallen] = {}
     for metric in asked.suite.primaries:
         margin = asked.reference.margins.get(metric, math.nan)
-        if metric in LIKELIHOOD_VERSIONS or metric not in directions or not margin > 0:
+        if metric in LIKELIHOOD_VERSIONS or metric not in directions or metric in unfit or not margin > 0:
             continue
         by_item = differences(metric, directions[metric], pairs, table).by_item
         for prompt in asked.prompts:

@@ -1,11 +1,9 @@
-"""Which answers meet before the judge, and whether the judge can be believed.
+"""Which answers meet before the judge, and what was judged of a pair before.
 
-    anchors   the author against other authors    must be won: the interval above .5
-              the author against himself          must tie, every time
-    pairs     baseline against candidate, prompt by prompt --> rows of ``scores``, metric ``judge_preference``
+    baseline against candidate, prompt by prompt --> rows of ``scores``, metric ``judge_preference``
 
-Anchors come first: a judge that fails one is void, and nothing more is bought from him. Invalid, copied
-and very short answers meet nobody: the judge has seen train prose, and a copy of it would win.
+Whether the judge can be believed is told by his anchors. Invalid, copied and very short answers meet nobody:
+the judge has seen train prose, and a copy of it would win.
 """
 
 from __future__ import annotations
@@ -17,8 +15,6 @@ from typing import Any
 
 from harness.errors import ConfigurationError, IncompleteError
 from harness.judging import (
-    AGREED,
-    DISAGREED,
     METRIC,
     METRIC_VERSION,
     Duel,
@@ -27,39 +23,25 @@ from harness.judging import (
     Judgement,
     Tally,
     duel,
+    recalled,
     tally,
 )
 from harness.measures import Answer, out_of_place
-from harness.metrics.memorisation import is_copied
+from harness.metrics.memorisation import CopyIndex, is_copied
 from harness.metrics.validity import check_validity
 from harness.models import controls
 from harness.plan import Ask
 from harness.reference import Reference
-from harness.score import answers_of
+from harness.score import answers_of, trained_on
 from harness.store import Run, Store
 from harness.summaries import chosen_engine
 from harness.text import complete, cut_at_sentence, digest, words
 from harness.types import Prompt, Variant
 
-FEWEST_ANCHORS = 4
-"""Three wins of three are no proof: Wilson's interval begins at .44."""
 FEWEST_WORDS = 15
 """Of the shorter side; a sentence of ten words is anybody's."""
 
 N_SAMPLES, SAMPLE_WORDS = 5, 80
-AGAINST_OTHERS, AGAINST_HIMSELF = "the author against other authors", "the author against himself"
-
-
-@dataclass(frozen=True)
-class Anchors:
-    """Duels whose outcome is known beforehand."""
-
-    others: tuple[Duel, ...]
-    himself: tuple[Duel, ...]
-
-    @property
-    def all(self) -> list[Duel]:
-        return [*self.others, *self.himself]
 
 
 @dataclass(frozen=True)
@@ -94,58 +76,15 @@ def samples_of(reference: Reference, n: int = N_SAMPLES, max_words: int = SAMPLE
     return samples
 
 
-def anchors(asked: Ask, n: int) -> Anchors:
-    """``n`` prompts chosen by digest; other authors take turns, each with what his control answers.
-
-    Raises:
-        ConfigurationError: no other author, or too few prompts for the anchor to be won.
-    """
-    reference, names = asked.reference, sorted(asked.reference.others)
-
-    def of(name: str, prompt: Prompt) -> str:
-        return controls.answer(name, prompt, reference, asked.max_words)
-
-    others: list[Duel] = []
-    himself: list[Duel] = []
-    for prompt in sorted(reference.prompts, key=lambda prompt: digest(["anchor", prompt.id])):
-        if not names or len(others) == n:
-            break
-        other = of(f"other:{names[len(others) % len(names)]}", prompt)
-        own = of("author", prompt)
-        found = duel(f"{prompt.id} others", other, own)
-        if found.n_words >= FEWEST_WORDS:
-            others.append(found)
-            himself.append(duel(f"{prompt.id} himself", own, own, always=True))
-    if len(others) < FEWEST_ANCHORS:
-        raise ConfigurationError(
-            f"{reference.name}: a judge is tried on {FEWEST_ANCHORS} prompts with answers of {FEWEST_WORDS} "
-            "words and one other author at least"
-        )
-    return Anchors(tuple(others), tuple(himself))
-
-
-def failures(others: Sequence[Judged], himself: Sequence[Judged]) -> list[str]:
-    """Why the judge is not to be believed; empty where both anchors hold."""
-    found = []
-    against = tally(others)
-    if not against.interval.low > 0.5:
-        found.append(
-            f"{AGAINST_OTHERS}: won {against.won} of {against.n}, "
-            f"preference {against.value:.2f} [{against.interval.low:.2f}, {against.interval.high:.2f}]"
-        )
-    tied = sum(each.value == 0.5 for each in himself)
-    if tied < len(himself) or not himself:
-        found.append(f"{AGAINST_HIMSELF}: tied {tied} of {len(himself)}")
-    return found
-
-
 def pairing(asked: Ask, baseline: Variant, candidate: Variant, store: Store, judge: str) -> Pairing:
     """Both variants' first answers to every prompt of the suite; ``judge`` is the judge's identity.
 
     Raises:
         IncompleteError: an answer is not stored yet.
     """
-    sides = [_answers(asked, variant, store) for variant in (baseline, candidate)]
+    both = (baseline, candidate)
+    sides = [_answers(asked, variant, store) for variant in both]
+    seen = trained_on(asked, both, {variant.digest for variant in both}, store)
     duels: list[Duel] = []
     left_out: dict[str, str] = {}
     for prompt in asked.prompts:
@@ -153,7 +92,7 @@ def pairing(asked: Ask, baseline: Variant, candidate: Variant, store: Store, jud
         why = [
             f"{variant.name}: {fault}"
             for variant, row in ((baseline, one), (candidate, other))
-            if (fault := _fault(asked, prompt, row))
+            if (fault := _fault(asked, prompt, row, seen.get(variant.digest, ())))
         ]
         met = duel(prompt.id, str(one["text"]), str(other["text"]))
         if not why and met.n_words < FEWEST_WORDS:
@@ -164,7 +103,7 @@ def pairing(asked: Ask, baseline: Variant, candidate: Variant, store: Store, jud
             duels.append(met)
     keys = {item: str(row["key"]) for item, row in sides[1].items()}
     engines = [next((str(row["engine"]) for row in side.values()), "") for side in sides]
-    setting = f"{judge}, {_against(baseline)}{engines[0]}, {_answers_of(asked)}"
+    setting = f"{judge}, {_against(baseline)}{engines[0]}, {answers_setting(asked)}"
     return Pairing(baseline, candidate, tuple(duels), left_out, keys, engines[1], setting)
 
 
@@ -204,10 +143,8 @@ def stored(asked: Ask, baseline: Variant, candidate: Variant, store: Store) -> d
     found: dict[str, list[Judged]] = {}
     for row in frame.to_dict("records"):
         judge, against, rest = row["setting"].partition(f", {_against(baseline)}")
-        if against and rest.endswith(f", {_answers_of(asked)}") and row["item"] in items:
-            note = str(row["note"])
-            agreed = note.startswith(AGREED) if note.startswith((AGREED, DISAGREED)) else None
-            found.setdefault(judge, []).append(Judged(row["item"], float(row["value"]), agreed, note))
+        if against and rest.endswith(f", {answers_setting(asked)}") and row["item"] in items:
+            found.setdefault(judge, []).append(recalled(row))
     return {judge: tally(judged) for judge, judged in found.items()}
 
 
@@ -237,7 +174,8 @@ def _against(baseline: Variant) -> str:
     return f"against {baseline.name} {baseline.digest[:16]} "
 
 
-def _answers_of(asked: Ask) -> str:
+def answers_setting(asked: Ask) -> str:
+    """What the answers that met were drawn under, in few letters: a part of every judge's setting."""
     return f"answers {digest(asked.setting, 8)}"
 
 
@@ -256,8 +194,8 @@ def _answers(asked: Ask, variant: Variant, store: Store) -> dict[str, dict[str, 
     return rows
 
 
-def _fault(asked: Ask, prompt: Prompt, row: Mapping[str, Any]) -> str:
-    """Why an answer may not be judged on style; empty where it may."""
+def _fault(asked: Ask, prompt: Prompt, row: Mapping[str, Any], seen: Sequence[CopyIndex] = ()) -> str:
+    """Why an answer may not be judged on style; empty where it may. ``seen``: its training text."""
     text = str(row["text"])
     validity = check_validity(
         text,
@@ -272,9 +210,11 @@ def _fault(asked: Ask, prompt: Prompt, row: Mapping[str, Any]) -> str:
     )
     if validity.invalid:
         return f"invalid ({', '.join(validity.reasons)})"
-    copies, tokens, asking = asked.reference.train_copies, words(text), words(prompt.text)
-    copied = is_copied(copies.longest_run(tokens, asking), copies.coverage(tokens, 8, asking))
-    return "copied from the train prose" if copied else ""
+    tokens, asking = words(text), words(prompt.text)
+    train = asked.reference.train_copies.matches(tokens, asking)
+    for index in seen:
+        train = train.together(index.matches(tokens, asking))
+    return "copied from the train prose" if is_copied(train.run, train.coverage(8)) else ""
 
 
 def _answer(asked: Ask, prompt: Prompt, row: Mapping[str, Any]) -> Answer:

@@ -33,7 +33,8 @@ def load_in_child(workspace: Path) -> Loader:
 
 
 def engine_name(dtype: str, workspace: Path) -> str:
-    """The engine the default loader will have, known without loading a model."""
+    """The engine the default loader will have on a base that is not stored quantised, known without loading
+    a model; ``models.precision.engine_of`` says what it is called on one that is."""
     device = "cpu"
     if any(Path("/dev").glob("nvidia[0-9]*")):
         code = "import torch; print('cuda' if torch.cuda.is_available() else 'cpu')"

@@ -19,6 +19,7 @@ from typing import Any
 
 from harness import shelves
 from harness.errors import MissingPrerequisiteError
+from harness.models import precision
 from harness.orders import Order
 from harness.train import is_finished, split_as_finished
 from harness.training.anatomy import Anatomy, UnknownArchitectureError, read_anatomy
@@ -154,6 +155,21 @@ def check_disk(forecasts: Sequence[Forecast], free: int) -> None:
             f"disk: {needed / 1e9:.1f} GB would be written and {free / 1e9:.1f} GB are free; make room in "
             "results, or write a smaller lora.r or save_total_limit, which is 2 at least"
         )
+
+
+def benchmark_remark(found: Forecast, dtype: str) -> str:
+    """A line where a base that is trained in 4 bits would answer a suite of this dtype in more; else empty.
+
+    A base that is stored in 4 bits answers in those.
+    """
+    folder = found.order.base.path
+    if not found.spec.load_in_4bit or dtype == precision.NF4 or precision.stored_as(folder):
+        return ""
+    whole, packed = (precision.weight_bytes(folder, each) / 1e9 for each in (dtype, precision.NF4))
+    return (
+        f"trained in 4 bits, benchmarked in {dtype}: {whole:.1f} GB of weights; "
+        f"`dtype: nf4` in the suite needs {packed:.1f} GB"
+    )
 
 
 def disk_needed(forecasts: Sequence[Forecast]) -> float:

@@ -9,7 +9,6 @@ and what is stored is never computed again. Other variants of the suite stay at 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from harness.bench import Bench
@@ -17,11 +16,11 @@ from harness.compare import Comparison, compare
 from harness.engines import Loader
 from harness.errors import ConfigurationError
 from harness.looks import Unit, grown
-from harness.pairing import seed_spreads
 from harness.plan import ask
 from harness.run import Progress, run
 from harness.score import score
 from harness.store import Run
+from harness.telling import none_seen
 
 _KEYS: dict[Unit, str] = {"prompts": "max_prompts", "blocks": "likelihood.max_documents"}
 
@@ -93,7 +92,7 @@ def compute(
     takers = [v for v in bench.variants if v.name in sides or v.kind == "control"]
     readers = [v for v in bench.variants if v.name in bases] if "blocks" in growth.sizes else []
     done = 0
-    needed = replace(bench.asked, general=())
+    needed = replace(bench.asked, general=(), retention_documents=0)
     for asked, variants in ((needed, takers), (replace(needed, prompts=()), readers)):
         if variants:
             done += run(
@@ -103,30 +102,27 @@ def compute(
     return done
 
 
-def compare_grown(
-    growth: Growth, before: Bench, comparison: Comparison, spreads: Mapping[str, float] | None = None
-) -> Comparison:
-    """The pairs judged at the larger size; the spread between seeds is that of the suite's own size.
-
-    ``spreads``: of more variants than the bench holds; without it, of the bench's.
-    """
-    if spreads is None:
-        spreads = seed_spreads(before.table(), before.variants, before.asked)
+def compare_grown(growth: Growth, before: Bench, comparison: Comparison) -> Comparison:
+    """The pairs judged at the larger size; the spread between seeds is that of the suite's own size."""
+    spreads = before.spreads(comparison.pairs, before.table())
     return compare(growth.bench.asked, comparison.pairs, growth.bench.table(), spreads)
 
 
 def next_size(bench: Bench, comparison: Comparison) -> int:
     """The N for ``--grow`` that reaches the next declared size, for the primaries that cannot tell; else 0.
 
-    Counted from the suite's own size, as ``--grow`` counts; next is what lies above the size asked now.
+    Counted from the suite's own size, as ``--grow`` counts; next is what lies above the size asked now. Not
+    for a rate of which none was seen on either side: ``--grow`` takes it along where something else is open,
+    but nobody need be sent to ask more only to show that what was not seen is not there.
     """
     asked = bench.asked
     if asked.limited:
         return 0
+    seen = tuple(v for v in comparison.verdicts if not none_seen(v))
     now = {"prompts": len(asked.prompts), "blocks": sum(d.set == "heldout" for d in asked.documents)}
     found = [
         size - asked.suite.sizes(unit)[0]
-        for unit in open_units(comparison)
+        for unit in open_units(replace(comparison, verdicts=seen))
         for size in asked.suite.sizes(unit)
         if size > now[unit]
     ]

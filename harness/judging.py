@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.corpus.question_cache import QuestionCache, cache_key
 from harness.statistics import UNKNOWN, wilson
@@ -126,6 +126,13 @@ def settle(item: str, forward: str, backward: str) -> Judged:
     if sides[0] == sides[1]:
         return Judged(item, _WORTH[sides[0]], True, AGREED + sides[0])
     return Judged(item, _WORTH["tie"], False, f"{DISAGREED}{sides[0]}, then {sides[1]}")
+
+
+def recalled(row: Mapping[str, Any]) -> Judged:
+    """A verdict again, from its stored row (``item``, ``value``, ``note``)."""
+    note = str(row["note"])
+    agreed = note.startswith(AGREED) if note.startswith((AGREED, DISAGREED)) else None
+    return Judged(str(row["item"]), float(row["value"]), agreed, note)
 
 
 def tally(judged: Sequence[Judged]) -> Tally:

@@ -18,13 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from harness import reference as references
+from harness.batches import IN_TEMPLATE_REQUEST
 from harness.errors import MissingPrerequisiteError
 from harness.measures import Answer, measure
-from harness.plan import IN_TEMPLATE_REQUEST
+from harness.pooled import Side, estimate
+from harness.pooled_scores import JUDGED_BY, yardstick_of
 from harness.reference import Reference
 from harness.retention import GENERAL, met_by
 from harness.shelves import find_workspace
-from harness.text import count_words
+from harness.text import complete, count_words
+from harness.yardsticks import Yardstick
 
 UNKNOWN_TO_LM_EVAL = ("truncated",)
 """Metrics that need the number of tokens of an answer."""
@@ -75,8 +78,13 @@ def others(**metadata: Any) -> Any:
     return _documents("other")
 
 
-def _documents(prefix: str) -> Any:
-    limit = int(os.environ.get("STYLOBENCH_DOCUMENTS", "60"))
+def train(**metadata: Any) -> Any:
+    """The author's train passages, half as many as held-out ones."""
+    return _documents("train", share=0.5)
+
+
+def _documents(prefix: str, share: float = 1.0) -> Any:
+    limit = int(int(os.environ.get("STYLOBENCH_DOCUMENTS", "60")) * share)
     rows = [{"item": d.id, "text": d.text, "request": IN_TEMPLATE_REQUEST}
             for d in reference().documents_of(prefix, limit)]  # fmt: skip
     return _dataset(rows)
@@ -107,10 +115,25 @@ def rolling_others(doc: Mapping[str, Any], results: Iterable[Any]) -> dict[str, 
     return {"bits_per_byte_others": rolling(doc, results)["bits_per_byte"]}
 
 
+def rolling_train(doc: Mapping[str, Any], results: Iterable[Any]) -> dict[str, tuple[float, int]]:
+    """The same for the author's train passages; the gap to unseen prose takes two tasks and is ours alone."""
+    return {"bits_per_byte_train": rolling(doc, results)["bits_per_byte"]}
+
+
 def in_template(doc: Mapping[str, Any], results: Iterable[Any]) -> dict[str, tuple[float, int]]:
     """The same after a chat prompt."""
     ((loglik, _),) = results
     return {"bits_per_byte_in_template": (loglik, len(doc["text"].encode("utf-8")))}
+
+
+def token_perplexity(doc: Mapping[str, Any], results: Iterable[Any]) -> dict[str, float]:
+    """NaN: lm-eval does not tell how many tokens a document had."""
+    return {"token_perplexity": math.nan}
+
+
+def domain_gain(doc: Mapping[str, Any], results: Iterable[Any]) -> dict[str, float]:
+    """NaN: lm-eval runs one model, and has no base to take a gain against."""
+    return {"domain_gain": math.nan}
 
 
 def _of_answers(*metrics: str) -> Callable[[Mapping[str, Any], Iterable[str]], dict[str, float]]:
@@ -133,9 +156,60 @@ tfidf_similarity = _of_answers("tfidf_nearest", "tfidf_centroid")
 keyword_usage = _of_answers("keyword_density")
 word_cloud = _of_answers("keyword_coverage")
 lexical_variety = _of_answers("type_token_ratio", "mattr")
+mtld = _of_answers("mtld")
+punctuation = _of_answers("punctuation", "commas", "semicolons", "dashes")
+dialogue = _of_answers("dialogue_share")
+readability = _of_answers("flesch_kincaid_grade")
 response_length = _of_answers("words", "sentence_words")
 word_order = _of_answers("attested_bigrams")
 relevance = _of_answers("question_reciprocal_rank")
+
+
+# ── all answers together ──────────────────────────────────────────────────────────────────────────
+
+POOLED_WORDS = 140
+"""The words of the tasks' 160 tokens, to which the author's prose is cut as well."""
+
+
+def _to_be_pooled(*metrics: str) -> Callable[[Mapping[str, Any], Iterable[str]], dict[str, tuple[str, str]]]:
+    def process(doc: Mapping[str, Any], results: Iterable[str]) -> dict[str, tuple[str, str]]:
+        chosen = reference()
+        text = next(iter(results)).strip()
+        answer = Answer(chosen.prompt(doc["item"]), text, "stop", 0, 10**9)
+        (scores,) = measure([answer], chosen, chosen.persona)
+        good = not any(scores[name].value for name in JUDGED_BY)
+        return dict.fromkeys(metrics, (doc["item"], complete(text) if good else ""))
+
+    return process
+
+
+def _pooled(metric: str) -> Callable[[Iterable[tuple[str, str]]], float]:
+    def aggregate(answers: Iterable[tuple[str, str]]) -> float:
+        yardstick = _yardstick()
+        counted = {item: yardstick.count(text) for item, text in answers if text}
+        return estimate(metric, Side(counted, yardstick), n_samples=0).value
+
+    return aggregate
+
+
+@functools.lru_cache(maxsize=1)
+def _yardstick() -> Yardstick:
+    return yardstick_of(reference(), POOLED_WORDS)
+
+
+delta = _to_be_pooled("cosine_delta", "burrows_delta")
+profile = _to_be_pooled(
+    "function_words_jsd", "character_trigrams_jsd", "punctuation_jsd", "sentence_lengths_distance"
+)
+pooled_cosine_delta = _pooled("cosine_delta")
+pooled_burrows_delta = _pooled("burrows_delta")
+pooled_function_words_jsd = _pooled("function_words_jsd")
+pooled_character_trigrams_jsd = _pooled("character_trigrams_jsd")
+pooled_punctuation_jsd = _pooled("punctuation_jsd")
+pooled_sentence_lengths_distance = _pooled("sentence_lengths_distance")
+
+
+# ── everyday requests ─────────────────────────────────────────────────────────────────────────────
 
 
 def general(doc: Mapping[str, Any], results: Iterable[str]) -> dict[str, float]:

@@ -26,6 +26,9 @@ IN_BITS_PER_BYTE = (
     "author_specific_gain",
     "bits_per_byte_in_template",
     "bits_per_byte_others",
+    "bits_per_byte_train",
+    "domain_gain",
+    "generalisation_gap",
 )
 SMALLEST_RATE = 0.02
 """The author copies and loops never, so a rate's margin would be 0: two answers in a hundred instead."""
@@ -47,7 +50,9 @@ def margins_of(reference: Reference) -> Margins:
         if len(mine) < 2 or len(theirs) < 2:
             continue
         margin = max(0.25 * abs(mine.mean() - theirs.mean()), 0.2 * float(mine.std(ddof=1)))
-        margins[metric] = max(float(margin), SMALLEST_RATE) if metric in RATES else float(margin)
+        margin = max(float(margin), SMALLEST_RATE) if metric in RATES else float(margin)
+        if margin:  # A mark that nobody uses has none: every use would be more than it.
+            margins[metric] = margin
         audit[f"{metric}_auc"] = auc(mine, theirs)
     # Which twin is the primary follows from what was just measured, so its figures are taken from there.
     twin = replace(reference, audit=audit).primary_classifier

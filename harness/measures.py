@@ -15,12 +15,11 @@ from dataclasses import dataclass
 
 from harness.fitted import Fitted
 from harness.metrics.attribution import AuthorshipClassifier
+from harness.metrics.features import FEATURES, prose_features
 from harness.metrics.honesty import is_disordered, is_stuffed
 from harness.metrics.keyness import keyword_coverage, keyword_density
-from harness.metrics.lexical import mattr, type_token_ratio
 from harness.metrics.memorisation import CopyIndex, is_copied, is_recited
 from harness.metrics.order import OrderReference
-from harness.metrics.profile import sentence_lengths
 from harness.metrics.relevance import question_rank
 from harness.metrics.validity import Validity, check_validity
 from harness.reference import Reference
@@ -31,6 +30,8 @@ VERSIONS: dict[str, str] = {
     "invalid": "2", "leak": "1", "truncated": "1", "mid_sentence_start": "1", "short": "1",
     "copied": "2", "recited": "2", "longest_run": "2", "coverage_8": "2", "novelty_4": "2",
     "words": "3", "sentence_words": "3", "type_token_ratio": "3", "mattr": "3",
+    "mtld": "1", "punctuation": "1", "commas": "1", "semicolons": "1", "dashes": "1",
+    "dialogue_share": "1", "flesch_kincaid_grade": "1",
     "attested_bigrams": "4",
     "tfidf_nearest": "3", "tfidf_centroid": "3", "keyword_density": "3", "keyword_coverage": "3",
     "authorship_logit": "3", "authorship_plain": "3", "authorship_masked": "3",
@@ -144,20 +145,15 @@ def _copying_values(answer: Answer, reference: Reference) -> dict[str, Value]:
     }
 
 
+# What is read from the text alone is in ``metrics.features``; these need the reference set.
 _STYLE: Mapping[str, Callable[[str, list[str], Reference], float]] = {
-    "words": lambda text, tokens, reference: float(len(tokens)),
-    "sentence_words": lambda text, tokens, reference: _mean(
-        sentence_lengths(text, reference.sentence_tokenizer)
-    ),
-    "type_token_ratio": lambda text, tokens, reference: type_token_ratio(tokens),
-    "mattr": lambda text, tokens, reference: mattr(tokens),
     "tfidf_nearest": lambda text, tokens, reference: reference.fitted.tfidf.nearest(text),
     "tfidf_centroid": lambda text, tokens, reference: reference.fitted.tfidf.centroid(text),
     "keyword_density": lambda text, tokens, reference: keyword_density(tokens, reference.fitted.keywords),
     "keyword_coverage": lambda text, tokens, reference: keyword_coverage(tokens, reference.fitted.keywords),
 }
 _AUTHORSHIP = ("authorship_logit", "authorship_plain", "authorship_masked")
-STYLE = (*_STYLE, "attested_bigrams", *_AUTHORSHIP, "question_reciprocal_rank")
+STYLE = (*FEATURES, *_STYLE, "attested_bigrams", *_AUTHORSHIP, "question_reciprocal_rank")
 """Metrics that exist only for answers that are valid and not copied."""
 
 
@@ -180,17 +176,15 @@ def _order_for(answer: Answer, fitted: Fitted) -> OrderReference:
 def _style_values(answer: Answer, reference: Reference, questions: Mapping[str, str]) -> dict[str, Value]:
     text = complete(answer.text)
     tokens = words(text)
-    values = {name: Value(metric(text, tokens, reference)) for name, metric in _STYLE.items()}
+    features = prose_features(text, tokens, reference.sentence_tokenizer)
+    values = {name: Value(value) for name, value in features.items()}
+    values |= {name: Value(metric(text, tokens, reference)) for name, metric in _STYLE.items()}
     known = _order_for(answer, reference.fitted)
     values["attested_bigrams"] = Value(known.attested_bigrams(tokens))
     if answer.prompt.id in questions:
         own = list(questions).index(answer.prompt.id)
         values["question_reciprocal_rank"] = Value(question_rank(list(questions.values()), text, own))
     return values
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else math.nan
 
 
 def _logits(answers: Sequence[Answer], fitted: Fitted, twin: str) -> list[float]:

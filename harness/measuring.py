@@ -21,9 +21,11 @@ from pathlib import Path
 from harness import reference as references
 from harness import summaries
 from harness.corpus.imports import read_rows
+from harness.distances import author_train_values
 from harness.errors import ConfigurationError
 from harness.measures import NOT_APPLICABLE, Answer, measure
 from harness.metrics.memorisation import is_copied
+from harness.metrics.profile import distance_to_author
 from harness.models import controls, recorded
 from harness.reference import Reference
 from harness.statistics import wilson
@@ -33,6 +35,9 @@ from harness.types import Interval, Prompt, Score
 ROWS = (".jsonl", ".json")
 COMPARED = 60
 """Prompts at most that author and others answer; a hundred texts take a second or two."""
+
+FEWEST_FOR_A_DISTANCE = 12
+"""Texts: of fewer there is hardly a distribution."""
 
 AT_ONCE = 200
 """Texts measured together: what a batch needs is forgotten before the next, and a book needs no more."""
@@ -76,6 +81,8 @@ class Line:
     auc: float
     n: int
     note: str = ""
+    distance: float = math.nan
+    """How far the texts are from the author's as a distribution, 1 as far as he is from himself."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +120,18 @@ def measure_file(path: Path, author: str, workspace: Path, *, whole: bool = Fals
     floor = [one for name in sorted(reference.others) for one in _scores(beside[name], reference, name)]
     table = _table({"file": own, "author": _scores(beside["author"], reference, own=True), "others": floor})
     reasons = _reasons(own)
+    train = author_train_values(reference, length)
     lines = []
     for metric in table.values["file"]:
         of = {side: summaries.summarise(table, side, metric) for side in ("file", "author", "others")}
         value, auc = of["file"], reference.audit.get(f"{metric}_auc", math.nan)
         note = reasons if metric == "invalid" else value.note
         ends = (of["author"].value, of["others"].value)
-        lines.append(Line(metric, value.value, value.interval, *ends, auc, value.n, note))
+        far = math.nan
+        if metric in train and value.n >= FEWEST_FOR_A_DISTANCE:
+            sides = [list(table.of(side, metric).values()) for side in ("file", "author")]
+            far = distance_to_author(sides[0], sides[1], train[metric])
+        lines.append(Line(metric, value.value, value.interval, *ends, auc, value.n, note, far))
     lines.append(_heldout(texts, reference))
     return Measurement(
         author=reference.author,

@@ -11,6 +11,7 @@ The text under each key is what ``stylobench explain KEY`` prints: one sentence 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -163,6 +164,10 @@ class Recipe(Described):
     """Ceiling on the share of copied sample answers that best_validation may choose under; left out,
     0.05.
     Usual: 0.02 to 0.1."""
+    milestones: tuple[int, ...] = ()
+    """Steps after which the adapter becomes a variant of its own too, NAME+stepN: so that checkpoints can
+    be compared.
+    Usual: left out, or two or three."""
     continue_from: str | None = None
     """A registered adapter of the same base to train on from, instead of a fresh one: for a second stage.
     Usual: left out."""
@@ -190,6 +195,9 @@ class Recipe(Described):
             raise ValueError("seeds: at least one is needed")
         if self.max_copied is not None and self.keep != "best_validation":
             raise ValueError("max_copied is a ceiling for keep: best_validation; set both or neither")
+        beyond = [step for step in self.milestones if step < 1 or step >= (self.steps or math.inf)]
+        if beyond or len(set(self.milestones)) < len(self.milestones):
+            raise ValueError("milestones: write each once, from 1 on and below steps")
         return self
 
 
@@ -248,7 +256,7 @@ def find_trainer(recipe: Recipe, path: Path, workspace: Path) -> Path:
         raise YamlError([message + nearest(recipe.trainer, known)]) from None
 
 
-_CHANGES_NOTHING = ("note", "tensorboard")
+_CHANGES_NOTHING = ("note", "tensorboard", "milestones")
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:

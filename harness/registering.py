@@ -16,15 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from harness import reference as references
-from harness import shelves
+from harness import shelves, text
 from harness.corpora import read_manifest
 from harness.corpus.imports import read_rows
 from harness.errors import ConfigurationError, MissingPrerequisiteError
 from harness.models import recorded
 from harness.models.adapters import Adapter, check_fit, keep, read_adapter
-from harness.models.bases import resolve_base
+from harness.models.bases import Base, resolve_base
+from harness.models.hf import load_tokenizer
 from harness.recipe import parse_corpus
 from harness.store import Run
+from harness.training import templates
+from harness.training.chat import conversation, render
+from harness.training.templates import Template
 from harness.types import Variant
 from harness.variants import adapter_digest, as_row, base_variant, check_name, registered
 
@@ -49,19 +53,18 @@ class TrainedOn:
     version: int = 0
 
 
-def trained_on(text: str, workspace: Path) -> TrainedOn:
+def trained_on(written: str, workspace: Path) -> TrainedOn:
     """``corpus@N`` (which must be built), ``all``, ``unknown`` or ``nothing``.
 
     Raises:
         ConfigurationError: it is none of them.
     """
-    if text in WITHOUT_CORPUS:
-        return TrainedOn(text)
-    if "@" not in text:
-        raise ConfigurationError(
-            f"--trained-on {text}: write corpus@N, {', '.join(WITHOUT_CORPUS[:-1])} or {WITHOUT_CORPUS[-1]}"
-        )
-    corpus = parse_corpus(text)
+    if written in WITHOUT_CORPUS:
+        return TrainedOn(written)
+    if "@" not in written:
+        others = f"{', '.join(WITHOUT_CORPUS[:-1])} or {WITHOUT_CORPUS[-1]}"
+        raise ConfigurationError(f"--trained-on {written}: write corpus@N, {others}")
+    corpus = parse_corpus(written)
     read_manifest(corpus.name, corpus.version, workspace)
     return TrainedOn(str(corpus), corpus.name, corpus.version)
 
@@ -97,7 +100,8 @@ def register_adapter(
     if not base.chat_template_digest:
         raise ConfigurationError(f"base {base.name} has no chat template; name an instruct model")
     check_fit(adapter, base)
-    digest = adapter_digest(base, adapter.digest)
+    template = _brought(folder, base)
+    digest = adapter_digest(base, adapter.digest, template.digest)
     _check_free(name, digest, run)
     variant = Variant(
         name=name,
@@ -108,7 +112,7 @@ def register_adapter(
         corpus=seen.corpus,
         version=seen.version,
         trained_on=seen.text,
-        record=_record(adapter, name),
+        record=_record(adapter, name) | ({"template": template.record()} if template.source else {}),
     )
     _append([base_variant(base), variant], run)
     remarks = []
@@ -116,8 +120,11 @@ def register_adapter(
         remarks.append(
             f"its config names {adapter.says_base}; sizes fit {base.name}, the weights may be others"
         )
-    if (folder / "chat_template.jinja").is_file() and not _same_template(folder, base.path):
-        remarks.append("it brings another chat template; the base's will be used")
+    if template.source:
+        remarks.append(
+            f"it brings a chat template of its own ({text.digest(template.source, 8)}), which it will be "
+            "asked with; a suite's template: options are for variants without one"
+        )
     return Registered(variant, tuple(remarks))
 
 
@@ -138,12 +145,27 @@ def _record(adapter: Adapter, name: str) -> dict[str, Any]:
     }
 
 
-def _same_template(adapter: Path, base: Path) -> bool:
-    texts = [folder / "chat_template.jinja" for folder in (adapter, base)]
-    if not texts[1].is_file():
-        return False
-    one, other = (path.read_text(encoding="utf-8").strip() for path in texts)
-    return one == other
+def _brought(folder: Path, base: Base) -> Template:
+    """The chat template that lies beside an adapter, where it is not the base's; else the base's own.
+
+    Raises:
+        ConfigurationError: it cannot be read, or the base's tokenizer cannot write a conversation with it.
+    """
+    source = templates.stored_source(folder)
+    if not source or source.strip() == templates.stored_source(base.path).strip():
+        return templates.OWN
+    template = Template(source=source)
+    try:
+        probe = conversation("", "Who are you?")
+        tokenizer = load_tokenizer(base.path)
+        if not render(tokenizer, probe, add_generation_prompt=True, template=template).strip():
+            raise ConfigurationError("its chat template writes nothing")
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"adapter {folder.name}: {error}; to have it asked with the base's template, take its own "
+            "(chat_template.jinja, or chat_template in tokenizer_config.json) out of the folder"
+        ) from None
+    return template
 
 
 # ── recorded answers ──────────────────────────────────────────────────────────────────────────────

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.audit import Mark
 from harness.figures import NAN, NO_INTERVAL, FigureSpec, Kind
+from harness.trust import Trust as Trust
 from harness.types import Direction, Gate, Interval, Variant, Verdict
 
 
@@ -23,19 +23,6 @@ def kind_of(variant: Variant) -> Kind:
 
 
 # ── tables ────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Trust:
-    """How well a metric tells the author's unseen prose from other authors': AUC in [0, 1] with its 95 %
-    interval, on human texts of ``words`` words. ``note`` says what the mark rests on, or a reason.
-    """
-
-    auc: float
-    interval: Interval
-    words: int
-    mark: Mark
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +52,7 @@ class Measure:
 
     ``spread``: lowest and highest of the training seeds, where the number is their mean. ``position``: where
     it stands between other authors (0) and the author (1); NaN where this metric does not tell them apart.
+    ``distance``: how far from the author as a distribution (see ``distances``), for what is to be as his.
     """
 
     value: float
@@ -73,6 +61,7 @@ class Measure:
     note: str = ""
     spread: Interval = NO_INTERVAL
     position: float = NAN
+    distance: float = NAN
 
 
 @dataclass(frozen=True)

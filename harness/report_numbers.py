@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
-from harness.report_context import Column
+from harness.figures import NO_INTERVAL
+from harness.report_context import Column, Measure
 from harness.types import Interval
 
 DASH = "–"
+FEWEST_FOR_INTERVAL = 5
+"""With fewer values Student's t is wider than anything (of two: 12.7 standard errors), a bootstrap blind."""
 
 
 def number(value: float, column: Column, signed: bool = False) -> str:
@@ -40,6 +44,17 @@ def interval_text(interval: Interval, column: Column, signed: bool = False) -> s
     bare = Column("", digits=digits)
     factor = 100 if column.percent else 1
     return f"[{number(factor * interval.low, bare, signed)}, {number(factor * interval.high, bare, signed)}]"
+
+
+def without_idle_interval(measure: Measure, n: int) -> Measure:
+    """The measure as it may be shown: resting on under five values it has no interval, and says why.
+
+    Not for rates, whose Wilson interval is honest for one answer too.
+    """
+    if not 0 < n < FEWEST_FOR_INTERVAL or math.isnan(measure.value):
+        return measure
+    note = "; ".join(filter(None, (measure.note, f"too few for an interval: {n}")))
+    return replace(measure, interval=NO_INTERVAL, note=note)
 
 
 def probability(p: float) -> str:

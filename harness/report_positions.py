@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from harness import summaries
 from harness.figures import NO_INTERVAL
 from harness.plan import Ask
+from harness.positions import Position
 from harness.report_context import Column, Measure, PositionRow
+from harness.report_numbers import without_idle_interval
 from harness.report_rows import Row, Sheet
 from harness.types import Gate, Interval
 
@@ -22,18 +23,19 @@ def valid_rate(sheet: Sheet, name: str) -> Measure:
 
 
 def position_row(
-    sheet: Sheet, row: Row, standing: Mapping[str, summaries.Position], failed: Sequence[Gate]
+    sheet: Sheet, row: Row, standing: Mapping[str, Position], failed: Sequence[Gate]
 ) -> PositionRow:
-    """A row where it stands, its training seeds one by one, and why it ranks below its number."""
+    """A row where it stands, its training seeds one by one, what it is, and why it ranks below its number."""
 
     def placed(name: str, note: str = "", members: tuple[PositionRow, ...] = ()) -> PositionRow:
         found = standing[name]
         known = [m.position.value for m in members if not math.isnan(m.position.value)]
         spread = Interval(min(known), max(known)) if len(known) > 1 else NO_INTERVAL
+        at = Measure(found.value, found.interval, note=found.note, spread=spread)
         return PositionRow(
             variant=name,
             kind=row.kind,
-            position=Measure(found.value, found.interval, note=found.note, spread=spread),
+            position=without_idle_interval(at, sheet.cell(name, "authorship_logit").n),
             valid=valid_rate(sheet, name),
             copied=sheet.cell(name, "copied"),
             note=note or found.note,
@@ -43,7 +45,8 @@ def position_row(
     reason = "fails a gate: ranked below all that pass"
     if failed and row.seeds:
         reason = "a seed fails a gate: ranked below all that pass"
-    return placed(row.name, reason if failed else "", tuple(placed(seed) for seed in row.seeds))
+    told = "; ".join(filter(None, (row.note, reason if failed else "")))
+    return placed(row.name, told, tuple(placed(seed) for seed in row.seeds))
 
 
 def position_note(asked: Ask, columns: Mapping[str, Column]) -> str:

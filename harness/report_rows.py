@@ -11,24 +11,35 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from harness import summaries
+from harness.distances import distance
 from harness.figures import NO_INTERVAL, Kind
+from harness.measures import RATES
+from harness.models import few_shot
 from harness.pairing import Family, families
+from harness.positions import positions
 from harness.report_context import Line, Measure, kind_of
+from harness.report_numbers import without_idle_interval
 from harness.summaries import PERPLEXITIES, Table
 from harness.types import Interval, Summary, Variant
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the page. ``members`` are the variants behind it: one, or the seeds of a family."""
+    """One line of the page. ``members`` are the variants behind it: one, or the seeds of a family.
+
+    ``note``: what a reader has to know of it, beside its name.
+    """
 
     name: str
     kind: Kind
     members: tuple[str, ...]
+    note: str = ""
 
     @property
     def seeds(self) -> tuple[str, ...]:
@@ -45,7 +56,8 @@ def _row(family: Family) -> Row:
     members = tuple(variant.name for variant in family.variants)
     # A family's own name is mostly that of one member, which is a row too where the seeds are listed.
     name = family.name if len(members) == 1 else f"{family.name} ·\u00a0{len(members)}\u00a0seeds"
-    return Row(name, kind_of(family.variants[0]), members)
+    first = family.variants[0]
+    return Row(name, kind_of(first), members, few_shot.LABEL if few_shot.shown_to(first) else "")
 
 
 def joined(table: Table, rows: Sequence[Row]) -> Table:
@@ -82,13 +94,18 @@ def averaged(seeds: Sequence[Mapping[str, float]], metric: str = "") -> dict[str
 
 def measure_of(summary: Summary) -> Measure:
     """A summary as a cell."""
-    return Measure(summary.value, summary.interval, summary.n, summary.note)
+    cell = Measure(summary.value, summary.interval, summary.n, summary.note)
+    return cell if summary.metric in RATES else without_idle_interval(cell, summary.n)
 
 
 class Sheet:
     """The numbers of one page, each worked out once: value, interval, spread of the seeds, position."""
 
-    def __init__(self, table: Table, rows: Sequence[Row]) -> None:
+    def __init__(
+        self, table: Table, rows: Sequence[Row], train: Mapping[str, np.ndarray] = MappingProxyType({})
+    ) -> None:
+        """``train``: the author's train passages by metric, for those that have a distance to him."""
+        self._train = train
         self.rows = {row.name: row for row in rows}
         self.names = (*self.rows, *(seed for row in rows for seed in row.seeds))
         self.table = joined(table, rows)
@@ -100,7 +117,11 @@ class Sheet:
         if (name, metric) not in self._cells:
             measure = measure_of(summaries.summarise(self.table, name, metric))
             place = self.places(metric).get(name, math.nan)
-            self._cells[name, metric] = replace(measure, position=place, spread=self._spread(name, metric))
+            more: dict[str, Any] = {
+                "spread": self._spread(name, metric),
+                "distance": self._distance(name, metric),
+            }
+            self._cells[name, metric] = replace(measure, position=place, **more)
         return self._cells[name, metric]
 
     def line(self, name: str, metrics: Sequence[str]) -> Line:
@@ -109,7 +130,7 @@ class Sheet:
         members = tuple(
             Line(seed, row.kind, tuple(self.cell(seed, metric) for metric in metrics)) for seed in row.seeds
         )
-        return Line(name, row.kind, tuple(self.cell(name, metric) for metric in metrics), members=members)
+        return Line(name, row.kind, tuple(self.cell(name, metric) for metric in metrics), row.note, members)
 
     def seed_values(self, name: str, metric: str) -> tuple[float, ...]:
         """The known values of a row's training seeds; empty for a variant that stands alone."""
@@ -123,9 +144,18 @@ class Sheet:
         Empty where the interval of their difference holds 0: what is between two equal ends is nowhere.
         """
         if metric not in self._places:
-            found = summaries.positions(self.table, self.names, metric, either_way=True)
+            found = positions(self.table, self.names, metric, either_way=True)
             self._places[metric] = {p.variant: p.value for p in found if not math.isnan(p.value)}
         return self._places[metric]
+
+    def _distance(self, name: str, metric: str) -> float:
+        """How far from the author as a distribution; of training seeds the mean of theirs."""
+        author = self.table.of("author", metric)
+        if name == "author" or metric not in self._train or not author:
+            return math.nan
+        members = self.rows[name].members if name in self.rows else (name,)
+        found = [distance(metric, self.table.of(m, metric), author, self._train).value for m in members]
+        return float(np.mean(found))
 
     def _spread(self, name: str, metric: str) -> Interval:
         values = self.seed_values(name, metric)

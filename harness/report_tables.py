@@ -11,15 +11,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from harness import summaries
-from harness.compare import WITHOUT_ENGINE, Comparison, name_of
+from harness.comparable import WITHOUT_ENGINE
+from harness.compare import Comparison, name_of
 from harness.corpora import read_manifest
+from harness.distances import author_train_values
 from harness.figures import Distribution, Dot, Dots, FigureSpec, Kind, Rates, Series
 from harness.measures import RATES
 from harness.plan import Ask
+from harness.positions import positions, ranking
 from harness.report_context import Column, Provenance, ReportContext, TaskPanel, Trust
 from harness.report_context import Table as PageTable
-from harness.report_marks import trusts, unfit_remarks, usual_length
+from harness.report_marks import unfit_remarks, usual_length
 from harness.report_positions import position_note, position_row
 from harness.report_rows import Row, Sheet, rows_of
 from harness.report_training import training_rows
@@ -27,6 +32,7 @@ from harness.report_words import answer_rows, clouds
 from harness.store import Store, environment
 from harness.summaries import Table
 from harness.taskfile import Task
+from harness.trust import trusts
 from harness.types import Direction, Gate, Variant
 
 _DIGITS = {
@@ -62,13 +68,13 @@ class Material:
 def build(material: Material, commands: Sequence[str], title: str) -> ReportContext:
     """The whole page's content."""
     asked, table, comparison = material.asked, material.table, material.comparison
-    sheet = Sheet(table, rows_of(material.variants, table))
+    sheet = Sheet(table, rows_of(material.variants, table), _author_train(asked, table))
     gated = {name: _gates(row, table, asked) for name, row in sheet.rows.items()}
     failed = {name: [gate for gate in gates if gate.outcome == "FAIL"] for name, gates in gated.items()}
-    placed = summaries.positions(sheet.table, sheet.names)
+    placed = positions(sheet.table, sheet.names)
     standing = {position.variant: position for position in placed}
     barred = [name for name, gates in failed.items() if gates]
-    ranked = summaries.ranking([standing[name] for name in sheet.rows], barred)
+    ranked = ranking([standing[name] for name in sheet.rows], barred)
     rows = [sheet.rows[position.variant] for position in ranked]
     columns = _columns(asked, sheet)
     ceilings = {gate.name: gate.ceiling for gates in gated.values() for gate in gates}
@@ -91,7 +97,7 @@ def build(material: Material, commands: Sequence[str], title: str) -> ReportCont
         ),
         metrics=columns,
         leaderboard=_leaderboard(asked, sheet, rows, columns),
-        panels=tuple(_panel(task, sheet, rows, columns, ceilings) for task in asked.tasks),
+        panels=tuple(_panel(task, sheet, rows, columns, ceilings) for task in (*asked.tasks, *table.stock)),
         training=training_rows(material.variants),
         wordclouds=tuple(clouds(asked, table, material.responses, rows)),
         answers=tuple(answer_rows(asked, table, material.responses, rows)),
@@ -104,6 +110,15 @@ def build(material: Material, commands: Sequence[str], title: str) -> ReportCont
 def variant_has_model(kind: Kind) -> bool:
     """Whether answers came from a model: controls stand beside, and only their failures are news."""
     return kind not in ("author", "control")
+
+
+def _author_train(asked: Ask, table: Table) -> dict[str, np.ndarray]:
+    """The author's train passages by metric, for what is to be as his; nothing without his answers."""
+    toward = {m for task in asked.tasks for m, way in task.directions.items() if way == "toward_author"}
+    if not any(table.of("author", metric) for metric in toward):
+        return {}
+    found = author_train_values(asked.reference, asked.max_words)
+    return {metric: values for metric, values in found.items() if metric in toward}
 
 
 def _gates(row: Row, table: Table, asked: Ask) -> list[Gate]:
@@ -123,7 +138,8 @@ def _gates(row: Row, table: Table, asked: Ask) -> list[Gate]:
 
 def _columns(asked: Ask, sheet: Sheet) -> dict[str, Column]:
     """Metric -> how it is headed and printed, with its mark where it claims to know the author."""
-    directions = {metric: way for task in asked.tasks for metric, way in task.directions.items()}
+    tasks = (*asked.tasks, *sheet.table.stock)
+    directions = {metric: way for task in tasks for metric, way in task.directions.items()}
     known = trusts(asked.reference, list(directions), usual_length(sheet, asked.reference))
     return {metric: column(metric, way, known.get(metric)) for metric, way in directions.items()}
 

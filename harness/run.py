@@ -13,13 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.batches import AnswerJob, LikelihoodJob, VariantPlan, answer_key, plan_variant
 from harness.engines import Loader, Renderer, engine_name, load_in_child, renderer
 from harness.errors import StylobenchError
 from harness.models import Model, controls, recorded
 from harness.models.bases import resolve_base
+from harness.models.lm import StockError
 from harness.models.parsers import Dialect
 from harness.models.parsers import parse as parse
-from harness.plan import AnswerJob, Ask, LikelihoodJob, VariantPlan, answer_key, plan_variant
+from harness.models.precision import engine_of
+from harness.plan import Ask
+from harness.stock import Stock
+from harness.stock_run import compute, load_stock, stored_results, with_stock
 from harness.store import Run, Store
 from harness.text import count_words
 from harness.training.templates import template_of
@@ -37,18 +42,27 @@ class Outcome:
     """What a run did: answers and likelihoods reused and computed, and tokens drawn.
 
     ``unanswered``: recorded variant -> how many of the suite's prompts its file has no answer to.
+    ``refused``: stock task -> why it was not run, as one finished line.
     """
 
     reused: int
     computed: int
     tokens: int
     unanswered: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan(
-    asked: Ask, variants: Sequence[Variant], store: Store, workspace: Path, engine: str
+    asked: Ask,
+    variants: Sequence[Variant],
+    store: Store,
+    workspace: Path,
+    engine: str,
+    stock: Stock | None = None,
 ) -> list[VariantPlan]:
-    """The plan of every variant with a model, against what is stored."""
+    """The plan of every variant with a model, against what is stored; ``stock``: what ``load_stock`` gave."""
+    stock = load_stock(asked, workspace) if stock is None else stock
+    finished = stored_results(asked, store) if stock.tasks else set()
     documents, protocols = [d.id for d in asked.documents], [asked.protocol, asked.template_protocol]
     stored = _stored_answers(asked, store)
     stored |= store.existing("likelihoods", item=documents, protocol=protocols)
@@ -56,15 +70,17 @@ def plan(
     plans = []
     for (base_name, _), members in _by_base(variants).items():
         base = resolve_base(base_name, workspace)
+        on_base = engine_of(engine, base.path)
         renderers: dict[str, Renderer] = {}
         for variant in members:
             template = template_of(variant.record)
             if template.digest not in renderers:
                 renderers[template.digest] = renderer(base, template, wished)
             render = renderers[template.digest]
-            plans.append(
-                plan_variant(asked, variant, engine, render, stored, dialect=render.dialect, lead=render.lead)
+            planned = plan_variant(
+                asked, variant, on_base, render, stored, dialect=render.dialect, lead=render.lead
             )
+            plans.append(with_stock(planned, stock, base, on_base, finished))
     return plans
 
 
@@ -85,8 +101,10 @@ def run(
     """
     store = run_.store
     engine = engine or engine_name(asked.suite.dtype, workspace)
-    plans = plan(asked, variants, store, workspace, engine)
-    total = sum(len(b) for p in plans for b in (*p.answers, *p.likelihoods))
+    stock = load_stock(asked, workspace)
+    refused = dict(stock.refused)
+    plans = plan(asked, variants, store, workspace, engine, stock)
+    total = sum(p.n_jobs for p in plans)
     missing = sum(p.n_missing for p in plans)
     computed = tokens = 0
     for (base_name, _), members in _by_base([p.variant for p in plans if p.n_missing]).items():
@@ -97,8 +115,8 @@ def run(
                     check_adapter(variant, base, workspace)
         model = (load or load_in_child(workspace))(base, asked.suite.dtype)
         try:
-            if model.engine != engine:
-                raise StylobenchError(f"planned for {engine}, but the model runs on {model.engine}")
+            if model.engine != (planned := engine_of(engine, base.path)):
+                raise StylobenchError(f"planned for {planned}, but the model runs on {model.engine}")
             for p in (p for p in plans if p.variant in members):
                 model.wear(workspace / p.variant.adapter if p.variant.adapter else None)
                 for likelihood_batch in p.missing_likelihoods:
@@ -111,11 +129,23 @@ def run(
                     tokens += sum(int(row["n_tokens"]) for row in rows)
                     computed += len(answer_batch)
                     progress(p.variant.name, computed, missing)
+                for stock_batch in p.missing_stock:
+                    if stock_batch[0].task in refused:
+                        continue
+                    try:
+                        run_.append("retention", compute(stock, stock_batch, model, base, p.variant))
+                    except StockError as error:
+                        refused[stock_batch[0].task] = f"lm_eval:{stock_batch[0].task}: {error}"
+                        continue
+                    computed += len(stock_batch)
+                    progress(p.variant.name, computed, missing)
         finally:
             model.close()
     run_controls(asked, [v for v in variants if v.kind == "control"], run_)
     unanswered = run_recorded(asked, [v for v in variants if v.kind == "recorded"], run_, workspace)
-    return Outcome(reused=total - missing, computed=computed, tokens=tokens, unanswered=unanswered)
+    return Outcome(
+        reused=total - missing, computed=computed, tokens=tokens, unanswered=unanswered, refused=refused
+    )
 
 
 def run_controls(asked: Ask, chosen: Iterable[Variant], run_: Run) -> None:

@@ -6,17 +6,19 @@ new metric costs no inference and a second call costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.corpora import passages_of
+from harness.likelihood_scores import likelihood_scores
 from harness.measures import VERSIONS, Answer, measure
-from harness.metrics import likelihood as perplexities
 from harness.metrics.memorisation import CopyIndex
-from harness.plan import Ask, void_likelihoods
+from harness.plan import Ask
+from harness.pooled_scores import JUDGED_BY, pooled_rows, pooled_tasks
 from harness.recipe import CorpusName
 from harness.retention import GENERAL_VERSIONS, score_general
+from harness.stock_scores import score_rows
 from harness.store import Run, Store
 from harness.text import words
 from harness.types import Score, Variant
@@ -24,23 +26,6 @@ from harness.variants import corpora_seen
 
 if TYPE_CHECKING:
     import pandas as pd
-
-LIKELIHOOD_VERSIONS = {
-    "bits_per_byte": "1", "bits_per_byte_in_template": "1", "token_perplexity": "1", "word_perplexity": "1",
-    "byte_perplexity": "1", "author_specific_gain": "1", "bits_per_byte_others": "1",
-    "bits_per_byte_train": "1",
-}  # fmt: skip
-
-_BY_UNIT: Mapping[str, tuple[Callable[[float, int], float], str]] = {
-    "bits_per_byte": (perplexities.bits_per_byte, "n_bytes"),
-    "byte_perplexity": (perplexities.byte_perplexity, "n_bytes"),
-    "word_perplexity": (perplexities.word_perplexity, "n_words"),
-    "token_perplexity": (perplexities.token_perplexity, "n_tokens"),
-}
-
-
-ByDocument = Mapping[tuple[str, str], dict[str, Any]]
-"""(document id, context) -> row of the likelihoods table."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +43,13 @@ def score(asked: Ask, variants: Iterable[Variant], run: Run) -> Scored:
     columns = ["key", "item", "setting", "metric", "metric_version"]
     frame = run.store.read("scores", columns, reference=asked.reference.digest)
     stored = set(zip(*(frame[column] for column in columns), strict=True))
+    of_answers = _text_scores(asked, chosen, run, stored)
     parts = (
-        _text_scores(asked, chosen, run, stored),
+        of_answers,
+        _pooled_scores(asked, chosen, run, stored, of_answers.rows),
         _general_scores(asked, chosen, run, stored),
         _likelihood_scores(asked, chosen, run, stored),
+        _stock_scores(asked, chosen, run, stored),
     )
     rows = [row for part in parts for row in part.rows]
     run.append("scores", rows)
@@ -81,8 +69,13 @@ class _Rows:
 
 def _text_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]) -> _Rows:
     wanted = {
-        metric: task for task in asked.tasks if task.metadata.needs == "responses" for metric in task.metrics
+        metric: task.name
+        for task in asked.tasks
+        if task.metadata.needs == "responses"
+        for metric in task.metrics
     }
+    if pooled_tasks(asked):
+        wanted = dict.fromkeys(JUDGED_BY, "") | wanted
     responses = answers_of(asked, variants, run.store)
     pending = []
     for row in responses.to_dict("records"):
@@ -92,15 +85,33 @@ def _text_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]
     reused = len(responses) * len(wanted) - sum(len(missing) for _, missing in pending)
     if not pending:
         return _Rows([], reused)
-    seen = _trained_on(asked, variants, {row["variant_digest"] for row, _ in pending}, run.store)
+    seen = trained_on(asked, variants, {row["variant_digest"] for row, _ in pending}, run.store)
     answers = [_answer(asked, row, seen.get(row["variant_digest"], ())) for row, _ in pending]
     measured = measure(answers, asked.reference, asked.system)
     rows = [
-        _row(asked, row, wanted[metric].name, scores[metric]) | {"setting": row["setting"]}
+        _row(asked, row, wanted[metric], scores[metric]) | {"setting": row["setting"]}
         for (row, missing), scores in zip(pending, measured, strict=True)
         for metric in missing
     ]
     return _Rows(rows, reused)
+
+
+def _pooled_scores(
+    asked: Ask, variants: list[Variant], run: Run, stored: set[Any], fresh: list[dict[str, Any]]
+) -> _Rows:
+    """Scores of all answers of a variant together; ``fresh``: scores of answers, about to be stored."""
+    import pandas as pd
+
+    if not pooled_tasks(asked):
+        return _Rows([], 0)
+    columns = ["key", "metric", "metric_version", "value"]
+    judged = run.store.read("scores", columns, reference=asked.reference.digest, metric=JUDGED_BY)
+    if fresh:
+        new = pd.DataFrame(fresh)[columns]
+        judged = pd.concat([judged, new]) if len(judged) else new
+    found = pooled_rows(asked, answers_of(asked, variants, run.store), judged, stored)
+    rows = [_row(asked, row.source, row.task, row.score) | {"setting": asked.setting} for row in found.rows]
+    return _Rows(rows, found.reused)
 
 
 def _general_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]) -> _Rows:
@@ -122,6 +133,22 @@ def _general_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[A
     return _Rows(rows, reused)
 
 
+def _likelihood_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]) -> _Rows:
+    found = likelihood_scores(asked, variants, run.store)
+    missing = [
+        one for one in found if (*_identity(one.source), one.score.metric, one.score.version) not in stored
+    ]
+    rows = [_row(asked, one.source, one.task, one.score) for one in missing]
+    return _Rows(rows, len(found) - len(missing))
+
+
+def _stock_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]) -> _Rows:
+    """Results of lm-eval's tasks are numbers already; a NaN is stored once, as any other."""
+    rows = score_rows(asked, variants, run.store) if asked.suite.retention else []
+    missing = [row for row in rows if (*_identity(row), row["metric"], row["metric_version"]) not in stored]
+    return _Rows(missing, len(rows) - len(missing))
+
+
 def general_answers_of(asked: Ask, variants: Iterable[Variant], store: Store) -> pd.DataFrame:
     """The stored answers to this suite's general requests, by these very variants."""
     items = [prompt.id for prompt in asked.general]
@@ -140,7 +167,7 @@ def answers_of(asked: Ask, variants: Iterable[Variant], store: Store) -> pd.Data
     return frame[frame["item"].isin(items) & (frame["sample"] < asked.suite.samples)]
 
 
-def _trained_on(
+def trained_on(
     asked: Ask, variants: Iterable[Variant], wanted: Collection[str], store: Store
 ) -> dict[str, tuple[CopyIndex, ...]]:
     """Digest of a variant -> an index of each corpus version it was trained on, one index a version.
@@ -174,44 +201,7 @@ def _answer(asked: Ask, row: Mapping[str, Any], seen: tuple[CopyIndex, ...]) -> 
     return Answer(prompt, row["text"], row["finish"], int(row["n_tokens"]), cap, author, passage, seen)
 
 
-# ── likelihoods ───────────────────────────────────────────────────────────────────────────────────
-
-
-def _likelihood_scores(asked: Ask, variants: list[Variant], run: Run, stored: set[Any]) -> _Rows:
-    task_of = {
-        metric: task.name
-        for task in asked.tasks
-        if task.metadata.needs == "likelihoods"
-        for metric in task.metrics
-    }
-    # By document and not by reference set: what was read once serves every set that has the document.
-    documents = [document.id for document in asked.documents]
-    frame = run.store.read("likelihoods", protocol=[asked.protocol, asked.template_protocol], item=documents)
-    if not task_of or not len(frame):
-        return _Rows([], 0)
-    parts = {
-        (str(variant), str(engine)): _by_document(part)
-        for (variant, engine), part in frame.groupby(["variant_digest", "engine"])
-    }
-    bases = {variant.base: variant.digest for variant in variants if variant.kind == "base"}
-    rows: list[dict[str, Any]] = []
-    reused = 0
-    for variant in variants:
-        if void_likelihoods(variant):
-            continue
-        note = "training data unknown" if variant.trained_on == "unknown" else ""
-        for (owner, engine), own in parts.items():
-            if owner != variant.digest:
-                continue
-            found = _perplexities(own) + _gains(asked, own, parts.get((bases.get(variant.base, ""), engine)))
-            for row, one in found:
-                if one.metric not in task_of:
-                    continue
-                if (*_identity(row), one.metric, one.version) in stored:
-                    reused += 1
-                else:
-                    rows.append(_row(asked, row, task_of[one.metric], one, note))
-    return _Rows(rows, reused)
+# ── rows ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _identity(row: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -219,59 +209,14 @@ def _identity(row: Mapping[str, Any]) -> tuple[str, str, str]:
     return row["key"], row["item"], row["protocol"] if "protocol" in row else row["setting"]
 
 
-def _by_document(frame: pd.DataFrame) -> ByDocument:
-    return {(row["item"], row["context"]): row for row in frame.to_dict("records")}
-
-
-def _perplexities(own: ByDocument) -> list[tuple[dict[str, Any], Score]]:
-    found = []
-    for (_, context), row in own.items():
-        if row["set"] == "heldout" and context == "raw":
-            for metric, (function, unit) in _BY_UNIT.items():
-                found.append((row, _likelihood_score(metric, function(row["loglik"], int(row[unit])))))
-            continue
-        name = "bits_per_byte_in_template" if row["set"] == "heldout" else "bits_per_byte_others"
-        name = "bits_per_byte_train" if row["set"] == "train" else name
-        value = perplexities.bits_per_byte(row["loglik"], int(row["n_bytes"]))
-        found.append((row, _likelihood_score(name, value)))
-    return found
-
-
-def _gains(asked: Ask, own: ByDocument, base: ByDocument | None) -> list[tuple[dict[str, Any], Score]]:
-    """Gain on the n-th held-out document minus gain on the n-th document of another author.
-
-    Nothing where the base has not been run yet: a score stored as missing would stay missing.
-    """
-    if base is None:
-        return []
-    other_of = {d.pair: d.id for d in asked.documents if d.set.startswith("other:")}
-    found = []
-    for document in asked.documents:
-        needed = [(document.id, "raw"), (other_of.get(document.pair, ""), "raw")]
-        if document.set != "heldout" or any(key not in own or key not in base for key in needed):
-            continue
-        bits = [
-            perplexities.bits_per_byte(side[key]["loglik"], int(side[key]["n_bytes"]))
-            for key in needed
-            for side in (base, own)
-        ]
-        gain = perplexities.author_specific_gain(*bits)
-        found.append((own[document.id, "raw"], _likelihood_score("author_specific_gain", gain)))
-    return found
-
-
-def _likelihood_score(metric: str, value: float) -> Score:
-    return Score(metric, LIKELIHOOD_VERSIONS[metric], value)
-
-
-def _row(asked: Ask, source: Mapping[str, Any], task: str, score: Score, note: str = "") -> dict[str, Any]:
+def _row(asked: Ask, source: Mapping[str, Any], task: str, score: Score) -> dict[str, Any]:
     kept = {name: source[name] for name in ("key", "variant", "variant_digest", "item", "engine")}
     return kept | {
         "task": task,
         "metric": score.metric,
         "metric_version": score.version,
         "value": score.value,
-        "note": score.note or note,
+        "note": score.note,
         "reference": asked.reference.digest,
         "setting": source.get("protocol", ""),
     }

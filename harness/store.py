@@ -1,7 +1,8 @@
 """The results warehouse: the only file that knows Delta Lake.
 
     results/warehouse/
-      passages/  questions/  variants/  responses/  likelihoods/  scores/  runs/     one Delta table each
+      passages/  questions/  variants/  responses/  likelihoods/  retention/  scores/  runs/
+                                                                             one Delta table each
 
 Tables only ever grow. A stage asks ``existing`` which keys are there, appends what is missing in one
 atomic commit, and notes the versions of every table in ``runs`` when it ends, so that ``as_of`` can
@@ -51,6 +52,11 @@ TABLES: dict[str, dict[str, str]] = {
         "key": _TEXT, "variant": _TEXT, "variant_digest": _TEXT, "task": _TEXT, "item": _TEXT, "set": _TEXT,
         "context": _TEXT, "loglik": _REAL, "n_tokens": _INT, "n_words": _INT, "n_bytes": _INT,
         "engine": _TEXT, "protocol": _TEXT, "reference": _TEXT, "run": _TEXT,
+    },
+    "retention": {
+        "key": _TEXT, "variant": _TEXT, "variant_digest": _TEXT, "task": _TEXT, "item": _TEXT,
+        "metric": _TEXT, "value": _REAL, "task_version": _TEXT, "direction": _TEXT, "engine": _TEXT,
+        "run": _TEXT,
     },
     "scores": {
         "key": _TEXT, "variant": _TEXT, "variant_digest": _TEXT, "task": _TEXT, "item": _TEXT,

@@ -8,6 +8,7 @@ decoding: {temperature: 0.8, top_p: 0.95}          or a name: chat, thinking
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,7 +65,7 @@ class Suite(Strict):
 
     author: str
     variants: str | tuple[str, ...] = "*"
-    controls: tuple[str, ...] = ("author", "other:*", "copyist", "shuffled")
+    controls: tuple[str, ...] = ("author", "other:*", "copyist", "shuffled", "few_shot")
     tasks: tuple[str, ...]
     system: str = "persona"
     max_tokens: int = Field(350, ge=8)
@@ -77,9 +78,13 @@ class Suite(Strict):
     template: TemplateSettings = TemplateSettings()
     likelihood: LikelihoodSettings = LikelihoodSettings()
     batch: int = Field(32, ge=1)
-    dtype: str = Field("bfloat16", pattern="^(bfloat16|float16|float32)$")
+    dtype: str = Field("bfloat16", pattern="^(bfloat16|float16|float32|nf4)$")
     gates: dict[str, float] = Field({"invalid": 0.10, "leak": 0.05, "copied": 0.05})
     primaries: tuple[str, ...] = PRIMARIES
+    retention: tuple[str, ...] = ()
+    """Stock tasks of lm-eval's or of one's own, as ``lm_eval:hellaswag``; see ``stock``."""
+    retention_documents: int = Field(100, ge=1)
+    """How many documents of each at most: the first, so that they are the same for all."""
 
     @field_validator("decoding", mode="before")
     @classmethod
@@ -98,6 +103,16 @@ class Suite(Strict):
         if unknown:
             raise ValueError(f"unknown gate {sorted(unknown)[0]!r}; have copied, invalid, leak, recited")
         return gates
+
+    @field_validator("retention")
+    @classmethod
+    def _named_stock_tasks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not re.fullmatch(r"lm_eval:[^\s/:]+", name):
+                raise ValueError(f"{name!r} is no stock task: write lm_eval:NAME, as in lm_eval:hellaswag")
+        if len(set(names)) < len(names):
+            raise ValueError("a stock task is named twice")
+        return names
 
     @field_validator("primaries")
     @classmethod

@@ -1,9 +1,7 @@
-"""Scores -> what one variant is like: means with intervals, style position, gates.
+"""Scores -> what one variant is like: means with intervals, and gates.
 
-    other authors (floor) |-----------o------|-> the author (ceiling)
-                                 [low, high]       valid 96 %, copied 1 %
-
-    P = (mean - floor) / (ceiling - floor)
+    stored scores --read_table--> Table --summarise--> mean [low, high]
+                                        --gates------> pass, FAIL or needs n
 
 The unit is the prompt (or held-out document), never the row: samples of one prompt are averaged first.
 """
@@ -11,17 +9,23 @@ The unit is the prompt (or held-out document), never the row: samples of one pro
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.measures import COPIED, NOT_APPLICABLE, RATES
+from harness.likelihood_scores import LIKELIHOOD_VERSIONS
+from harness.measures import NOT_APPLICABLE, RATES
 from harness.plan import Ask, void_likelihoods
-from harness.score import LIKELIHOOD_VERSIONS, answers_of, general_answers_of
+from harness.pooled import POOLED_VERSIONS
+from harness.pooled_scores import POOLED, added, pooled_keys, pooled_summary, pooled_tasks, pooled_texts
+from harness.score import answers_of, general_answers_of
 from harness.statistics import bootstrap_interval, wilson
+from harness.stock_scores import SETTING, as_tasks, results_of
+from harness.stock_scores import shares as yes_or_no
 from harness.store import Store
+from harness.taskfile import Task
 from harness.text import count_words
 from harness.types import Gate, Interval, Summary, Variant
 
@@ -31,13 +35,15 @@ if TYPE_CHECKING:
 POOLED_BY = {
     "bits_per_byte": "bytes", "bits_per_byte_in_template": "bytes", "bits_per_byte_others": "bytes",
     "bits_per_byte_train": "bytes", "byte_perplexity": "bytes", "word_perplexity": "words",
+    "domain_gain": "bytes",
 }  # fmt: skip
 """Metric -> the unit its documents are weighted by, so that the mean is the pooled value (sum over sum)."""
 
 PERPLEXITIES = frozenset({"byte_perplexity", "word_perplexity", "token_perplexity"})
 """Averaged as logarithms: a pooled perplexity is exp of the pooled nats, not a mean of perplexities."""
 
-_RESAMPLES = 4000
+FREE_TO_AN_INVALID_ANSWER = frozenset({"copied", "recited"})
+"""Rates whose 0 is no merit of an answer that says nothing: an empty one copies nothing."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,12 @@ class Table:
     """Unit (``bytes``, ``words``) -> document -> its units over their mean in its set."""
     asked: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Metric -> the prompts that each variant has to have a row for, with or without a value."""
+    stock: tuple[Task, ...] = ()
+    """lm-eval's tasks that have scores here, which only describe."""
+    shares: frozenset[str] = frozenset()
+    """Their metrics that are 0 or 1 for every document."""
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Variant -> prompt -> its valid, uncopied answer; only where the suite has a pooled task."""
 
     def of(self, variant: str, metric: str) -> Mapping[str, float]:
         """Item -> value; empty where the variant has no such scores."""
@@ -65,33 +77,45 @@ def read_table(asked: Ask, variants: Iterable[Variant], store: Store) -> Table:
     An answer counts that the suite would draw today: ``samples`` taken down leaves the others out.
     """
     chosen = list(variants)
+    results = results_of(asked, chosen, store)
     frame = store.read("scores", reference=asked.reference.digest, variant_digest=[v.digest for v in chosen])
     prompts = frozenset(prompt.id for prompt in asked.prompts)
     answered = [task for task in asked.tasks if task.metadata.needs == "responses"]
     expected = {metric: prompts for task in answered for metric in task.metrics}
+    answers = answers_of(asked, chosen, store)
     if len(frame):
         answer = _is(frame, [p.id for p in asked.prompts], [asked.setting])
-        answer &= frame["key"].isin(answers_of(asked, chosen, store)["key"])
+        answer &= frame["key"].isin(answers["key"])
+        pooled = _is(frame, [POOLED], [asked.setting]) & frame["key"].isin(pooled_keys(asked, answers))
         general = _is(frame, [p.id for p in asked.general], [asked.general_setting])
         general &= frame["key"].isin(general_answers_of(asked, chosen, store)["key"])
         documents = [d.id for d in asked.documents]
         likelihood = _is(frame, documents, [asked.protocol, asked.template_protocol])
-        frame = frame[answer | general | likelihood]
+        stock_rows = _is(frame, list(results["item"]), [SETTING])
+        frame = frame[answer | general | likelihood | pooled | stock_rows]
+        # Of a stock task's document only the newest results count, whatever was scored before.
+        frame = frame[(frame["setting"] != SETTING) | frame["key"].isin(results["key"])]
         inapplicable = frame["note"].str.startswith(NOT_APPLICABLE)
         for metric, part in frame[inapplicable].groupby("metric"):
             expected[str(metric)] = expected.get(str(metric), prompts) - set(part["item"])
         frame = frame[~inapplicable]
-    task_of = {metric: task.name for task in asked.tasks for metric in task.metrics}
+    stock = as_tasks(results)
+    task_of = {metric: task.name for task in (*asked.tasks, *stock) for metric in task.metrics}
     values: dict[str, dict[str, dict[str, float]]] = {}
     notes: dict[str, dict[str, dict[str, str]]] = {}
     engines: dict[str, str] = {}
     versions: dict[tuple[str, str], str] = {}
+    texts: dict[str, dict[str, str]] = {}
     for variant in chosen:
         own = frame[frame["variant_digest"] == variant.digest] if len(frame) else frame
         if not len(own):
             continue
         engines[variant.name] = chosen_engine(own, asked.suite.dtype)
         own = own[own["engine"] == engines[variant.name]]
+        if pooled_tasks(asked):
+            drawn = answers[answers["variant_digest"] == variant.digest]
+            drawn = drawn[drawn["engine"] == engines[variant.name]]
+            texts[variant.name] = pooled_texts(drawn, own)
         if void_likelihoods(variant):
             # It may have been scored before its owner said what it had seen.
             own = own[~own["metric"].isin(list(LIKELIHOOD_VERSIONS))]
@@ -103,7 +127,9 @@ def read_table(asked: Ask, variants: Iterable[Variant], store: Store) -> Table:
             remarks = zip(part["item"], part["note"], strict=True)
             notes.setdefault(variant.name, {})[str(metric)] = {str(i): str(n) for i, n in remarks if n}
             versions[(variant.name, str(metric))] = str(newest)
-    return Table(values, notes, engines, versions, task_of, _weights(asked), expected)
+    return Table(
+        values, notes, engines, versions, task_of, _weights(asked), expected, stock, yes_or_no(results), texts
+    )
 
 
 def chosen_engine(rows: pd.DataFrame, dtype: str) -> str:
@@ -142,6 +168,10 @@ def summarise(table: Table, variant: str, metric: str) -> Summary:
     """One metric of one variant: its mean (pooled for bits per byte) and 95 % interval."""
     found = table.of(variant, metric)
     task = table.task_of.get(metric, "")
+    if metric in POOLED_VERSIONS:
+        parts = {name: table.of(variant, name).get(POOLED, math.nan) for name in (metric, *added(metric))}
+        note = table.notes.get(variant, {}).get(metric, {}).get(POOLED, "")
+        return pooled_summary(variant, task, metric, parts, note)
     finite = {item: value for item, value in found.items() if not math.isnan(value)}
     nothing = Interval(math.nan, math.nan)
     if not finite:
@@ -152,7 +182,7 @@ def summarise(table: Table, variant: str, metric: str) -> Summary:
     weights = np.array([weight(table, metric, item) for item in items])
     values = np.array([finite[item] for item in items])
     array = (np.log(values) if metric in PERPLEXITIES else values) * weights / weights.mean()
-    if metric in RATES and set(np.unique(array)) <= {0.0, 1.0}:
+    if (metric in RATES or metric in table.shares) and set(np.unique(array)) <= {0.0, 1.0}:
         interval = wilson(int(array.sum()), len(array))
     else:
         interval = bootstrap_interval(array)
@@ -164,123 +194,40 @@ def summarise(table: Table, variant: str, metric: str) -> Summary:
     return Summary(variant, task, metric, mean, interval, len(array), note)
 
 
+def telling_values(table: Table, variant: str, metric: str) -> dict[str, float]:
+    """Item -> value, NaN where an invalid answer copied nothing: that is no merit; what is pasted counts."""
+    values = dict(table.of(variant, metric))
+    if metric not in FREE_TO_AN_INVALID_ANSWER:
+        return values
+    invalid = table.of(variant, "invalid")
+    return {item: math.nan if v == 0 and invalid.get(item) == 1 else v for item, v in values.items()}
+
+
 def weight(table: Table, metric: str, item: str) -> float:
     """How much an item counts in the mean of a metric."""
     return table.weights.get(POOLED_BY.get(metric, ""), {}).get(item, 1.0)
-
-
-# ── the style position ────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where a variant's prose stands between other authors (0) and the author (1)."""
-
-    variant: str
-    value: float
-    interval: Interval
-    note: str = ""
-
-
-def positions(
-    table: Table, variants: Sequence[str], metric: str = "authorship_logit", *, either_way: bool = False
-) -> list[Position]:
-    """Style positions, intervals by bootstrap over prompts; NaN with a reason where it cannot be told.
-
-    Floor: the mean over the other authors' controls, each left out of the fit that scored it. ``either_way``
-    is for metrics of which the author may have less than the others. A side without a row for a prompt has
-    none, for what it would have said there is not known; a row without a value is only left out.
-    """
-    floors = sorted(name for name in table.values if name.startswith("other:"))
-    items = sorted(set(table.of("author", metric)).union(*(table.of(name, metric) for name in floors)))
-    if not items or not floors:
-        reason = "needs the controls author and other:*"
-        return [Position(v, math.nan, Interval(math.nan, math.nan), reason) for v in variants]
-    wanted = table.asked.get(metric, frozenset()).union(items)
-    short = {name: _lacks(table, name, metric, wanted) for name in ("author", *floors, *variants)}
-    ends = next((short[name] for name in ("author", *floors) if short[name]), "")
-    draw = np.random.default_rng(0).integers(0, len(items), size=(_RESAMPLES, len(items)))
-    author = _resampled(table.of("author", metric), items, draw)
-    floor_parts = [_resampled(table.of(name, metric), items, draw) for name in floors]
-    floor = Resampled(
-        float(np.mean([part.mean for part in floor_parts])),
-        np.mean([part.means for part in floor_parts], axis=0),
-    )
-    span = author.means - floor.means
-    least, most = (float(end) for end in np.percentile(span, [2.5, 97.5]))
-    decided = least > 0 or (either_way and most < 0)
-    found = []
-    for variant in variants:
-        if ends or (short[variant] and table.of(variant, metric)):
-            found.append(Position(variant, math.nan, Interval(math.nan, math.nan), ends or short[variant]))
-            continue
-        own = _resampled(table.of(variant, metric), items, draw)
-        if not decided or math.isnan(own.mean):
-            copied = COPIED in table.notes.get(variant, {}).get(metric, {}).values()
-            reason = "no valid answers that are not copied" if copied else "no valid answers"
-            reason = reason if decided else "cannot tell: author and others are not told apart"
-            found.append(Position(variant, math.nan, Interval(math.nan, math.nan), reason))
-            continue
-        value = (own.mean - floor.mean) / (author.mean - floor.mean)
-        places = np.divide(own.means - floor.means, span, out=np.full(len(span), math.nan), where=span != 0)
-        low, high = np.nanpercentile(places, [2.5, 97.5])
-        note = "closer than the author: no credit" if value > 1 + 1e-9 else ""
-        found.append(Position(variant, value, Interval(float(low), float(high)), note))
-    return found
-
-
-def _lacks(table: Table, variant: str, metric: str, wanted: Set[str]) -> str:
-    """How many of these prompts a variant has no row for, as a reason; empty where it has all."""
-    missing = len(wanted - table.of(variant, metric).keys())
-    return f"{variant} lacks {missing:,} of {len(wanted):,}" if missing else ""
-
-
-@dataclass(frozen=True)
-class Resampled:
-    """A mean over prompts and the same mean over each resample of them, shape (resamples,)."""
-
-    mean: float
-    means: np.ndarray
-
-
-def _resampled(values: Mapping[str, float], items: Sequence[str], draw: np.ndarray) -> Resampled:
-    array = np.array([values.get(item, math.nan) for item in items])
-    if np.isnan(array).all():
-        return Resampled(math.nan, np.full(len(draw), math.nan))
-    taken = array[draw]
-    there = ~np.isnan(taken)
-    counts = there.sum(axis=1)
-    sums = np.where(there, taken, 0.0).sum(axis=1)
-    means = np.divide(sums, counts, out=np.full(len(draw), math.nan), where=counts > 0)
-    return Resampled(float(np.nanmean(array)), means)
-
-
-def ranking(found: Sequence[Position], failed: Iterable[str]) -> list[Position]:
-    """Positions from best to worst: capped at 1, and no variant that fails a gate above one that passes."""
-    barred = set(failed)
-
-    def rank(position: Position) -> tuple[bool, bool, float, bool]:
-        known = not math.isnan(position.value)
-        capped = min(position.value, 1.0) if known else 0.0
-        return (position.variant in barred, not known, -capped, position.variant != "author")
-
-    return sorted(found, key=rank)
 
 
 # ── gates ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def gates(table: Table, asked: Ask, variant: str) -> list[Gate]:
-    """Ceilings on rates, above the author's own; FAIL only where the whole interval is above."""
+    """Ceilings on rates, above the author's own; FAIL only where the whole interval is above.
+
+    Copying is counted over answers that are valid or copied; where there is none, nothing can be told.
+    """
     found = []
     for metric, allowance in sorted(asked.suite.gates.items()):
-        values = [value for value in table.of(variant, metric).values() if not math.isnan(value)]
-        if not values:
+        if all(math.isnan(value) for value in table.of(variant, metric).values()):
             continue
-        own = [value for value in table.of("author", metric).values() if not math.isnan(value)]
+        values, own = (
+            [value for value in telling_values(table, name, metric).values() if not math.isnan(value)]
+            for name in (variant, "author")
+        )
         ceiling = allowance + (sum(own) / len(own) if own else 0.0)
         bad = round(sum(values))
         interval = wilson(bad, len(values))
         outcome = "FAIL" if interval.low > ceiling else "pass" if interval.high < ceiling else "needs n"
-        found.append(Gate(variant, metric, bad / len(values), interval, ceiling, len(values), outcome))  # type: ignore[arg-type]
+        rate = bad / len(values) if values else math.nan
+        found.append(Gate(variant, metric, rate, interval, ceiling, len(values), outcome))  # type: ignore[arg-type]
     return found

@@ -6,8 +6,9 @@ which metrics it reports and what it asks, lm-eval follows the ``!function`` nam
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field
 
@@ -15,6 +16,13 @@ from harness import shelves, yamlfile
 from harness.errors import ConfigurationError, YamlError, nearest
 from harness.types import Direction
 from harness.yamlfile import Strict
+
+Group = Literal[
+    "likelihood", "lexical", "similarity", "authorship", "copying", "validity", "relevance", "retention"
+]
+"""What kind of question a task asks."""
+
+GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 class MetricEntry(Strict):
@@ -30,12 +38,16 @@ class Metadata(Strict):
 
     version: str | int | float
     title: str
+    group: Group | None = None
+    """None for a task of the workspace that fits nowhere."""
     question: str
     target: Literal["higher", "lower", "toward_author"]
     weakness: str
     figure: Literal["intervals", "distribution", "rates", "wordcloud"] = "intervals"
-    needs: Literal["responses", "likelihoods", "general"] = "responses"
-    """What it is scored from: answers to the author's prompts, likelihoods, answers to general requests."""
+    needs: Literal["responses", "pooled", "likelihoods", "general"] = "responses"
+    """What it is scored from: answers to the author's prompts, each or all together (``pooled``),
+    likelihoods, answers to general requests.
+    """
 
 
 class Task(Strict):
@@ -85,12 +97,7 @@ def read_tasks(names: tuple[str, ...], workspace: Path) -> tuple[Task, ...]:
         YamlError: faults in a file, or two files that claim one task name.
         ConfigurationError: a name no file has.
     """
-    known: dict[str, Task] = {}
-    for path in shelves.list_yaml("tasks/stylo", workspace):
-        task = yamlfile.read(path, Task)
-        if task.name in known:
-            raise YamlError([f"{path.name}:1:1  task: {task.task} is already defined by another file"])
-        known[task.name] = task
+    known = shelf(workspace)
     chosen = []
     for name in names:
         short = name.removeprefix("stylo_")
@@ -98,3 +105,39 @@ def read_tasks(names: tuple[str, ...], workspace: Path) -> tuple[Task, ...]:
             raise ConfigurationError(f"task {name!r} does not exist{nearest(short, known)}")
         chosen.append(known[short])
     return tuple(chosen)
+
+
+def with_metrics(tasks: tuple[Task, ...], metrics: Collection[str], workspace: Path) -> tuple[Task, ...]:
+    """The tasks and, for each metric that none of them reports, the first task on the shelf that does.
+
+    Raises:
+        YamlError: as ``read_tasks``.
+        ConfigurationError: a metric that no task reports; the nearest is offered.
+    """
+    known = shelf(workspace)
+    holders: dict[str, Task] = {}
+    for task in known.values():
+        for metric in task.metrics:
+            holders.setdefault(metric, task)
+    found = list(tasks)
+    for metric in metrics:
+        if metric not in holders:
+            raise ConfigurationError(f"no task reports the metric {metric!r}{nearest(metric, holders)}")
+        if all(metric not in task.metrics for task in found):
+            found.append(holders[metric])
+    return tuple(found)
+
+
+def shelf(workspace: Path) -> dict[str, Task]:
+    """Every task there is, shipped or of the workspace, by its short name and in the order of the files.
+
+    Raises:
+        YamlError: faults in a file, or two files that claim one task name.
+    """
+    known: dict[str, Task] = {}
+    for path in shelves.list_yaml("tasks/stylo", workspace):
+        task = yamlfile.read(path, Task)
+        if task.name in known:
+            raise YamlError([f"{path.name}:1:1  task: {task.task} is already defined by another file"])
+        known[task.name] = task
+    return known

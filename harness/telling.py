@@ -11,8 +11,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.distances import NOT_AS_A_WHOLE
 from harness.measures import RATES
 from harness.pairing import Pair
+from harness.trust import UNFIT
 from harness.types import Gate, Outcome, Verdict
 
 MOST_LINES = 12
@@ -28,9 +30,24 @@ NAMES = {
     "words": "words in an answer",
     "sentence_words": "words in a sentence",
     "mattr": "MATTR",
+    "mtld": "MTLD",
+    "punctuation": "punctuation per 1,000 words",
+    "commas": "commas per 1,000 words",
+    "semicolons": "semicolons per 1,000 words",
+    "dashes": "dashes per 1,000 words",
+    "dialogue_share": "words in quotation marks",
+    "flesch_kincaid_grade": "Flesch-Kincaid grade",
+    "domain_gain": "gain over the base",
+    "bits_per_byte_train": "bits per byte on train prose",
     "attested_bigrams": "known word pairs",
     "tfidf_nearest": "TF-IDF to the nearest passage",
     "tfidf_centroid": "TF-IDF to the centre",
+    "cosine_delta": "Cosine Delta",
+    "burrows_delta": "Burrows's Delta",
+    "function_words_jsd": "function words, divergence",
+    "character_trigrams_jsd": "character trigrams, divergence",
+    "punctuation_jsd": "punctuation, divergence",
+    "sentence_lengths_distance": "sentence lengths, distance",
 }
 
 GROUPS: Mapping[Outcome, str] = {
@@ -61,8 +78,13 @@ def name_of(metric: str) -> str:
 # ── the sentence ──────────────────────────────────────────────────────────────────────────────────
 
 
-def sentence(pairs: Sequence[Pair], verdicts: Sequence[Verdict], gates: Sequence[Gate]) -> str:
-    """The one plain sentence, and for one training run a side whom it is about."""
+def sentence(
+    pairs: Sequence[Pair], verdicts: Sequence[Verdict], gates: Sequence[Gate], unfit: Sequence[str] = ()
+) -> str:
+    """The one plain sentence, and for one training run a side whom it is about.
+
+    ``unfit``: metrics that would decide, and do not on this author.
+    """
     primaries = [v for v in verdicts if v.primary]
     failed = sorted({name_of(gate.name) for gate in gates if gate.outcome == "FAIL"})
     worse = [name_of(v.metric) for v in primaries if v.outcome == "WORSE"]
@@ -70,7 +92,7 @@ def sentence(pairs: Sequence[Pair], verdicts: Sequence[Verdict], gates: Sequence
     declines = _declines(primaries)
     past = any(kind is not _WITHIN for kind in declines)
     barred = [name_of(v.metric) for v in primaries if v.outcome == "not comparable"]
-    open_ = [name_of(v.metric) for v in primaries if v.outcome in ("inconclusive", "descriptive")]
+    open_ = [_open_name(v) for v in primaries if v.outcome in ("inconclusive", "descriptive")]
     unharmed = not past and not barred
     parts = []
     if worse or failed:
@@ -80,6 +102,8 @@ def sentence(pairs: Sequence[Pair], verdicts: Sequence[Verdict], gates: Sequence
     elif better:
         rest = ", and nothing that decides got worse" if unharmed else ""
         parts.append(f"The candidate is better on {_listed(better)}{rest}.")
+    elif not primaries:
+        parts.append("Cannot tell: nothing here decides.")
     elif barred and len(barred) == len(primaries):
         parts.append("The two sides cannot be compared.")
     elif open_ and len(open_) == len(primaries) - len(barred):
@@ -95,8 +119,24 @@ def sentence(pairs: Sequence[Pair], verdicts: Sequence[Verdict], gates: Sequence
         parts.append(f"Not comparable: {_listed(barred)}.")
     if open_ and len(open_) < len(primaries) - len(barred):
         parts.append(f"Cannot tell: {_listed(open_)}.")
+    if unfit:
+        parts.append(f"Decides nothing, being {UNFIT}: {_listed([name_of(metric) for metric in unfit])}.")
     parts.append(_about(pairs))
     return " ".join(filter(None, parts))
+
+
+def none_seen(v: Verdict) -> bool:
+    """Whether a rate cannot tell because nobody did it on either side, of too few prompts."""
+    return v.outcome == "inconclusive" and v.metric in RATES and v.baseline == 0 == v.candidate
+
+
+def none_seen_note(v: Verdict) -> str:
+    """``none seen in 80 prompts on either side; up to 4.6 % could be``, by the interval's high end."""
+    return f"none seen in {v.n:,} {v.unit} on either side; up to {100 * v.interval.high:.2g} % could be"
+
+
+def _open_name(v: Verdict) -> str:
+    return name_of(v.metric) + (" (none seen on either side)" if none_seen(v) else "")
 
 
 def _declines(primaries: Sequence[Verdict]) -> dict[str, list[str]]:
@@ -194,7 +234,12 @@ def _remark(v: Verdict) -> str:
     if v.outcome == "not comparable":
         return f"not comparable: {v.note}"
     if v.outcome == "descriptive":
-        return f"only {counted}"
+        unfit = v.note.startswith(UNFIT)
+        return v.note.partition(": it decides nothing")[0] if unfit else f"only {counted}"
+    if none_seen(v):
+        return f"{v.note}; {v.needed:,} would decide" if v.needed > v.n else v.note
+    if v.outcome == "inconclusive" and NOT_AS_A_WHOLE in v.note:
+        return f"{counted}; {v.note.partition(';')[0]}"
     if v.outcome == "inconclusive":
         return f"{counted}; {v.needed:,} would decide" if v.needed > v.n else f"{counted}; more would decide"
     if v.outcome in ("same", "not worse"):
@@ -205,7 +250,7 @@ def _remark(v: Verdict) -> str:
 
 def _gate_line(gate: Gate) -> Line:
     failed = gate.outcome == "FAIL"
-    interval = f"[{100 * gate.interval.low:.3g}, {100 * gate.interval.high:.3g}] %"
+    interval = f"[{100 * gate.interval.low:.3g}, {100 * gate.interval.high:.3g}] %" if gate.n else ""
     return Line(
         group="worse" if failed else "cannot tell",
         metric=f"gate on {name_of(gate.name)} *",

@@ -104,6 +104,8 @@ def specify(order: Order, store: Store, workspace: Path) -> TrainingSpec:
         template=template.record(),
         tensorboard=recipe.tensorboard,
         program=program_digest(order.trainer),
+        # A run of fewer steps than the recipe's does not come to the later ones.
+        milestones=tuple(n for n in sorted(recipe.milestones) if order.steps is None or n < order.steps),
     )
 
 
@@ -172,13 +174,54 @@ def carry_out(
         record=record | told,
     )
     known = registered(run.store)
-    both = (base_variant(order.base), variant)
-    fresh = [v for v in both if v.name not in known or known[v.name].digest != v.digest]
+    heirs = (variant, *milestones(variant, order, template, workspace))
+    fresh = [v for v in (base_variant(order.base), *heirs) if is_news(v, known)]
     # An earlier adapter may have been registered again with another --trained-on, which its heirs share.
-    if variant not in fresh and known[variant.name].trained_on != variant.trained_on:
-        fresh.append(variant)
+    fresh += [v for v in heirs if v not in fresh and known[v.name].trained_on != v.trained_on]
     run.append("variants", [as_row(v) for v in fresh])
     return variant
+
+
+def is_news(variant: Variant, known: Mapping[str, Variant]) -> bool:
+    """Whether a variant is not registered, or registered as something else."""
+    return variant.name not in known or known[variant.name].digest != variant.digest
+
+
+_OF_ALL_STEPS = (
+    "trainer",
+    "base",
+    "base_digest",
+    "examples_digest",
+    "seed",
+    "device",
+    "degraded",
+    "versions",
+)
+"""What a record says that holds for milestones too; times, losses and answers are the last step's."""
+
+
+def milestones(variant: Variant, order: Order, template: Template, workspace: Path) -> list[Variant]:
+    """The adapters that a run kept on its way, each a variant ``NAME+stepN`` with N steps in its settings."""
+    folder = (workspace / variant.adapter).parent.relative_to(workspace)
+    found = []
+    for kept in variant.record.get("milestones", []):
+        told = {key: variant.record[key] for key in _OF_ALL_STEPS if key in variant.record}
+        told |= {
+            key: variant.record[key]
+            for key in ("recipe", "limited", "template", "lineage")
+            if key in variant.record
+        }
+        settings = variant.record["settings"] | {"steps": kept["step"], "epochs": None}
+        found.append(
+            replace(
+                variant,
+                name=f"{variant.name}+step{kept['step']}",
+                digest=adapter_digest(order.base, kept["adapter_digest"], template.digest),
+                adapter=str(folder / kept["folder"]),
+                record=told | {"settings": settings, "steps": kept["step"], "milestone_of": variant.name},
+            )
+        )
+    return found
 
 
 def probe(order: Order, spec: TrainingSpec, workspace: Path) -> dict[str, Any]:
@@ -200,6 +243,7 @@ def probe(order: Order, spec: TrainingSpec, workspace: Path) -> dict[str, Any]:
         eval_steps=None,
         sample_prompts=(),
         tensorboard=False,
+        milestones=(),
     )
     try:
         interpreter = shelves.interpreter(order.recipe.trainer, workspace)

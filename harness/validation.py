@@ -11,11 +11,12 @@ from harness import reference as references
 from harness import shelves, yamlfile
 from harness.corpusfile import read_author
 from harness.errors import ConfigurationError, MissingPrerequisiteError, StylobenchError, nearest
+from harness.likelihood_scores import LIKELIHOOD_VERSIONS
 from harness.measures import VERSIONS, Answer, measure
+from harness.pooled import POOLED_VERSIONS
 from harness.recipe import find_trainer, read_recipe
 from harness.reference import Reference
 from harness.retention import GENERAL, GENERAL_VERSIONS, met_by
-from harness.score import LIKELIHOOD_VERSIONS
 from harness.suite import read_suite
 from harness.taskfile import Task, read_tasks
 from harness.training.chat import conversation
@@ -82,6 +83,7 @@ def _task(path: Path, workspace: Path) -> str:
     # Not read_tasks: it reads the whole shelf, and another file's fault would be told as this one's.
     task = yamlfile.read(path, Task)
     by_source = {"responses": VERSIONS, "likelihoods": LIKELIHOOD_VERSIONS, "general": GENERAL_VERSIONS}
+    by_source["pooled"] = POOLED_VERSIONS
     known = by_source[task.metadata.needs]
     for metric in task.metrics:
         if metric not in known:
@@ -101,6 +103,8 @@ def _example(task: Task, workspace: Path) -> str:
         return f"{GENERAL[0].text[:50]!r} -> {task.metrics[0]} {met.value:.3g}, {met.note}"
     prompt = reference.prompts[0]
     asked = conversation(reference.persona, prompt.text)[-1]["content"]
+    if task.metadata.needs == "pooled":
+        return f"{asked[:50]!r} -> {task.metrics[0]} of all answers together"
     (scores,) = measure([Answer(prompt, DUMMY, "stop", 40, 160)], reference, reference.persona)
     shown = [f"{m} {scores[m].value:.3g}" for m in task.metrics if not math.isnan(scores[m].value)]
     return f"{asked[:50]!r} -> {', '.join(shown) or 'no value'}"

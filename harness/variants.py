@@ -9,8 +9,10 @@ from pathlib import Path
 from harness import shelves
 from harness.corpora import find_manifest
 from harness.errors import ConfigurationError, MissingPrerequisiteError, nearest
+from harness.models import few_shot
 from harness.models.adapters import read_adapter
 from harness.models.bases import Base, known_bases
+from harness.models.controls import RESERVED
 from harness.recipe import CorpusName
 from harness.store import Store
 from harness.text import digest
@@ -45,7 +47,7 @@ def check_name(name: str, workspace: Path, remedy: str = "choose another") -> No
     """
     shelves.safe_name(name, "variant")
     author, at, number = name.partition("@")
-    if name in ("author", "copyist", "shuffled") or name.startswith("other:"):
+    if name in RESERVED or name.startswith("other:") or few_shot.base_of(name):
         taken = "a control"
     elif name in known_bases(workspace):
         taken = "a base"
@@ -156,9 +158,10 @@ def select(wanted: str | Iterable[str], known: dict[str, Variant]) -> list[Varia
 def match(name: str, known: dict[str, Variant]) -> list[Variant]:
     """The variants a name stands for: itself, all of them for ``*``, or those of a ``corpus@N``.
 
-    Variants trained for fewer steps than their recipe says are only ever meant by their own name.
+    Variants trained for fewer steps than their recipe says, and milestones on the way to another, are only
+    ever meant by their own name.
     """
     if name in known:
         return [known[name]]
-    whole = [v for v in known.values() if not v.record.get("limited")]
+    whole = [v for v in known.values() if not (v.record.get("limited") or v.record.get("milestone_of"))]
     return [v for v in whole if name == "*" or (v.corpus and f"{v.corpus}@{v.version}" == name)]

@@ -27,6 +27,8 @@ from harness.variants import as_row, base_variant
 TASKS = ("heldout_perplexity", "heldout_in_template", "author_gain", "authorship", "copying", "validity",
          "response_length", "relevance")  # fmt: skip
 CONTROLS = ("author", "other:flint", "other:thorne", "copyist", "shuffled")
+SHOWN = "tiny+few-shot"
+"""The base once more with two examples, which every suite asks unless told otherwise."""
 BASE = Variant(name="tiny", kind="base", digest="digest of tiny", base="tiny")
 ONE, TWO = (
     Variant(f"small@{n}", "adapter", f"digest of small@{n}", "tiny", f"adapters/small@{n}", NAME, n,

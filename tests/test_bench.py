@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scripted_bench import CONTROLS, copy_workspace, finished_workspace
+from scripted_bench import CONTROLS, ONE, SHOWN, compute, copy_workspace, finished_workspace, paste_author
 from small_author import NAME
 
 from harness import reference as references
 from harness.bench import find_suite, open_bench, warehouse, what_it_saw
 from harness.corpusfile import read_author
 from harness.errors import ConfigurationError, MissingPrerequisiteError, YamlError
+from harness.models.scripted import ScriptedModel
 from harness.plan import void_likelihoods
 from harness.prepare import prepare
+from harness.results import open_results
+from harness.score import score
 from harness.store import Run, Store
 from harness.types import Variant
+from harness.variants import as_row, registered
 
 
 @pytest.fixture(scope="module")
@@ -31,19 +36,55 @@ def names(bench: object) -> list[str]:
 
 def test_variants_first_then_controls(workspace: Path) -> None:
     bench = open_bench("small", workspace)
-    assert names(bench) == ["tiny", "small@1", "small@2", *CONTROLS]
+    assert names(bench) == ["tiny", "small@1", "small@2", SHOWN, *CONTROLS]
     assert (len(bench.asked.prompts), bench.asked.limited) == (20, "")
     assert bench.asked.system == "You write as Ellis Marlow, pilot of the estuary."
 
 
 def test_the_base_comes_along_with_its_adapter(workspace: Path) -> None:
     assert names(open_bench("small", workspace, variants=["small@2"]))[:2] == ["tiny", "small@2"]
-    assert names(open_bench("small", workspace, variants=["tiny"]))[:2] == ["tiny", "author"]
-    assert names(open_bench("small", workspace, variants=["marlow@1", "small@1"]))[:3] == [
+    assert names(open_bench("small", workspace, variants=["tiny"]))[:3] == ["tiny", SHOWN, "author"]
+    assert names(open_bench("small", workspace, variants=["marlow@1", "small@1"]))[:4] == [
         "tiny",
         "small@1",
+        SHOWN,
         "author",
     ]
+
+
+def test_the_base_with_examples_is_asked_for_by_control_or_by_name(workspace: Path) -> None:
+    alone = ["tiny", SHOWN, *CONTROLS]
+    assert names(open_bench("small", workspace, variants=[SHOWN])) == alone
+    assert names(open_bench("small", workspace, variants=["tiny", SHOWN])) == alone
+    with pytest.raises(ConfigurationError, match=r"variant 'tinny\+few-shot' does not exist"):
+        open_bench("small", workspace, variants=["tiny", "tinny+few-shot"])
+    assert not [v for v in registered(warehouse(workspace)) if v.endswith("few-shot")]
+    path = workspace / "tasks" / "suites" / "bare.yaml"
+    path.write_text("author: marlow\nvariants: [small@2]\ncontrols: [author]\ntasks: [copying]\n")
+    assert names(open_bench("bare", workspace)) == ["tiny", "small@2", "author"]
+    assert names(open_bench("bare", workspace, variants=[SHOWN])) == ["tiny", SHOWN, "author"]
+    path.unlink()
+
+
+def test_the_base_with_examples_changes_nothing_for_those_who_do_not_name_it(workspace: Path) -> None:
+    bench = open_bench("small", workspace)
+    without = replace(bench, variants=tuple(v for v in bench.variants if v.name != SHOWN))
+    assert len(without.variants) == len(bench.variants) - 1
+    table, other = bench.table(), without.table()
+    assert len(table.of("small@2", "author_specific_gain")) == 16  # taken against the bare base
+    for side in ("tiny", "small@1"):
+        with_it, without_it = bench.compare(side, "small@2", table), without.compare(side, "small@2", other)
+        assert repr(with_it) == repr(without_it)
+
+
+def test_the_base_with_examples_compares_by_name(workspace: Path) -> None:
+    bench = open_bench("small", workspace)
+    assert bench.table().of(SHOWN, "author_specific_gain") == bench.table().of(SHOWN, "bits_per_byte") == {}
+    comparison = bench.compare(SHOWN, "small@2")
+    assert [(p.baseline.name, p.candidate.name) for p in comparison.pairs] == [(SHOWN, "small@2")]
+    verdicts = {v.metric: v for v in comparison.verdicts}
+    assert (verdicts["copied"].n, verdicts["copied"].outcome) == (20, "inconclusive")
+    assert verdicts["bits_per_byte"].note == f"{SHOWN} has no bits_per_byte"
 
 
 def test_a_limit_marks_the_bench(workspace: Path) -> None:
@@ -53,11 +94,12 @@ def test_a_limit_marks_the_bench(workspace: Path) -> None:
 
 def test_the_table_holds_every_variant(workspace: Path) -> None:
     table = open_bench("small", workspace).table()
-    assert set(table.values) == {"tiny", "small@1", "small@2", *CONTROLS}
+    assert set(table.values) == {"tiny", "small@1", "small@2", SHOWN, *CONTROLS}
     assert table.engines == {
         "tiny": "scripted",
         "small@1": "scripted",
         "small@2": "scripted",
+        SHOWN: "scripted",
     } | dict.fromkeys(CONTROLS, "control")
     assert len(table.of("small@1", "authorship_logit")) == 20
     assert len(table.of("small@1", "question_reciprocal_rank")) == 10
@@ -138,6 +180,43 @@ def test_as_of_reads_what_there_was(workspace: Path) -> None:
     assert earlier.table().values == {}
     assert repr(open_bench("small", workspace, as_of=runs["score small"]).table()) == repr(
         open_bench("small", workspace).table()
+    )
+
+
+def test_the_bar_between_seeds_is_one_however_the_comparison_is_asked_for(
+    workspace: Path, tmp_path: Path
+) -> None:
+    """A second seed of one side is registered and scored, and no suite or command names it."""
+    shutil.copytree(workspace, tmp_path / "w")
+    copy = tmp_path / "w"
+    suites = copy / "tasks" / "suites"
+    text = (suites / "small.yaml").read_text()
+    (suites / "small.yaml").write_text(text.replace(f"{NAME}@1, {NAME}@2", "small@1, small@2"))
+    assert open_bench("small", copy).compare("small@1", "small@2").verdicts
+    sibling = replace(
+        ONE,
+        name="small@1+seed2",
+        digest="digest of seed 2",
+        adapter="adapters/seed2",
+        record={**ONE.record, "seed": 2},
+    )
+    with Run(warehouse(copy), "train") as note:
+        note.append("variants", [as_row(sibling)])
+    bench = open_bench("small", copy, variants=["small@1+seed2"])
+    worse = ScriptedModel(
+        paste_author(bench.asked.reference), lambda text, adapter: -len(text.encode()) * 1.2
+    )
+    compute(bench.asked, [sibling], copy, worse)
+    with Run(warehouse(copy), "score") as note:
+        score(bench.asked, [sibling], note)
+    whole, named = open_bench("small", copy), open_bench("small", copy, variants=["small@1", "small@2"])
+    pairs = whole.compare("small@1", "small@2").pairs
+    spreads = [b.spreads(pairs, b.table()) for b in (whole, named)]
+    assert "small@1+seed2" not in names(whole)
+    assert spreads[0] == spreads[1]
+    assert spreads[0]["bits_per_byte"] > 0.1
+    assert open_results(copy).compare("small@1", "small@2", "small").verdicts == (
+        named.compare("small@1", "small@2").verdicts
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from harness.compare import Comparison, compare
 from harness.errors import ConfigurationError
 from harness.pairing import Pair, pair, seed_spreads
 from harness.statistics import holm, minimal_detectable_effect, paired_test, sample_size
+from harness.telling import lines
 from harness.types import Variant, Verdict
 
 N = 40
@@ -171,6 +173,21 @@ def test_differences_are_turned_so_that_higher_is_better(metric: str, sign: int)
     assert verdict.outcome == ("better" if sign > 0 else "WORSE")
     assert (verdict.baseline, verdict.candidate) == pytest.approx((0.5, 0.9))
     assert verdict.unit == ("blocks" if metric == "bits_per_byte" else "prompts")
+
+
+def test_toward_the_author_his_mean_every_time_is_no_gain() -> None:
+    """Closer prompt by prompt than another honest text, as any constant in the middle is."""
+    draw = np.random.default_rng(3)
+    author, honest = draw.normal(100, 20, 80).tolist(), draw.normal(100, 20, 80).tolist()
+    constant = judge("words", honest, [100.0] * 80, author=author)
+    assert constant.interval.low > 0
+    assert constant.outcome == "inconclusive"
+    assert constant.note.startswith("closer prompt by prompt, not as a distribution")
+    (line,) = lines([constant], [])
+    assert line.remark == "80 prompts; closer prompt by prompt, not as a distribution"
+    back = judge("words", [100.0] * 80, honest, author=author)
+    assert (back.outcome, back.interval.high < 0) == ("inconclusive", True)
+    assert back.note.startswith("further prompt by prompt, not as a distribution")
 
 
 def test_toward_the_author_overshoot_is_no_gain() -> None:
@@ -361,32 +378,33 @@ def run(new: dict[str, Sequence[float]], sides: Sequence[Variant] = (OLD, NEW)) 
 
 
 ONE_EACH = "One training run each: this is about these adapters, not yet the data."
+NONE = "copied answers (none seen on either side)."
 
 
 @pytest.mark.parametrize(
     ("changed", "said", "exit_code"),
     [
-        ({}, "Nothing that decides got worse, and nothing got better.", 0),
+        ({}, f"Nothing that decides got worse, and nothing got better. Cannot tell: {NONE}", 0),
         (
             {"authorship_logit": wave(2, 0.1)},
-            "The candidate is better on authorship, and nothing that decides got worse.",
+            f"The candidate is better on authorship, and nothing that decides got worse. Cannot tell: {NONE}",
             0,
         ),
         (
             {"bits_per_byte": wave(1.2, 0.1)},
-            "The candidate got worse on bits per byte on unseen prose.",
+            f"The candidate got worse on bits per byte on unseen prose. Cannot tell: {NONE}",
             3,
         ),
         (
             {"bits_per_byte": wave(1.2, 0.1), "author_specific_gain": wave(0.0, 0.05),
              "authorship_logit": wave(2, 0.1)},
             "The candidate got worse on bits per byte on unseen prose and author-specific gain. "
-            "It is better on authorship.",
+            f"It is better on authorship. Cannot tell: {NONE}",
             3,
         ),
         (
             {"leak": [1.0] * 20 + [0.0] * 20},
-            "The candidate failed the gate on leaks.",
+            f"The candidate failed the gate on leaks. Cannot tell: {NONE}",
             3,
         ),
         (
@@ -397,17 +415,18 @@ ONE_EACH = "One training run each: this is about these adapters, not yet the dat
         (
             {"authorship_logit": [x - 0.1 for x in wave(1, 0.1)]},
             "Nothing that decides got worse, and nothing got better. "
-            "Slightly down, within what matters: authorship.",
+            f"Slightly down, within what matters: authorship. Cannot tell: {NONE}",
             0,
         ),
         (
             {"authorship_logit": wave(1, 4)},
-            "Nothing that decides got worse, and nothing got better. Cannot tell: authorship.",
+            f"Nothing that decides got worse, and nothing got better. Cannot tell: authorship and {NONE}",
             0,
         ),
         (
             {"authorship_logit": wave(1, 0.1, 20) + [NAN] * 20},
-            "Nothing that decides is shown to be better or worse. Not comparable: authorship.",
+            "Nothing that decides is shown to be better or worse. Not comparable: authorship. "
+            f"Cannot tell: {NONE}",
             4,
         ),
     ],
@@ -470,3 +489,96 @@ def test_a_gate_stands_above_the_authors_own_rate() -> None:
     (gate,) = compare(asked, [Pair(OLD, NEW)], make_table(asked, values)).gates
     assert gate.ceiling == pytest.approx(0.35)
     assert gate.outcome == "needs n"
+
+
+def test_silence_does_not_pass_the_gate_on_copying() -> None:
+    """72 of 80 answers are empty and 4 of the others copied: 4 of 8, not 4 of 80. Empty alone: nothing."""
+    asked = make_ask(80, gates={"copied": 0.05})
+    mostly = {"copied": [1.0] * 4 + [0.0] * 76, "invalid": [0.0] * 8 + [1.0] * 72}
+    silent = {"copied": [0.0] * 80, "invalid": [1.0] * 80}
+    found = []
+    for new in (mostly, silent):
+        table = make_table(asked, {"old": {"copied": [0.0] * 80}, "new": new})
+        found.append(compare(asked, [Pair(OLD, NEW)], table).gates[0])
+    assert (found[0].outcome, found[0].n, found[0].rate) == ("FAIL", 8, 0.5)
+    assert (found[1].outcome, found[1].n, math.isnan(found[1].rate)) == ("needs n", 0, True)
+
+
+# ── rates of which little is seen ─────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("n", "outcome"), [(80, "inconclusive"), (188, "inconclusive"), (189, "same")])
+def test_none_seen_of_few_is_not_the_same(n: int, outcome: str) -> None:
+    verdict = judge("copied", [0.0] * n, [0.0] * n, primaries=("copied",))
+    assert verdict.outcome == outcome
+    if n == 80:
+        assert verdict.interval == pytest.approx((-0.0458, 0.0458), abs=1e-4)
+        assert verdict.needed == 189
+        assert verdict.note == "none seen in 80 prompts on either side; up to 4.6 % could be"
+    assert (verdict.needed == 0) == (outcome == "same")
+
+
+def test_what_needs_more_of_a_rate_is_never_less_than_for_none_seen() -> None:
+    one = judge("copied", [1.0] + [0.0] * 79, [0.0] * 80, primaries=("copied",))
+    assert (one.outcome, one.note) == ("inconclusive", "")
+    assert one.needed >= 189
+
+
+def test_several_samples_widen_the_interval_of_a_rate_too() -> None:
+    halves = judge("copied", [0.5] + [0.0] * 79, [0.0] * 80, primaries=("copied",))
+    assert halves.interval.low < -0.03
+    assert halves.interval.high > 0.05
+
+
+# ── unfit on this author ──────────────────────────────────────────────────────────────────────────
+
+BLIND = {"authorship_logit_auc": 0.52, "mattr_auc": 0.51, "words_auc": 0.9, "authorship_masked_auc": 0.9}
+
+
+def blind(aucs: dict[str, float], new: float, n: int = N, **suite: Any) -> Comparison:
+    asked = make_ask(n, **suite)
+    asked = replace(asked, reference=replace(asked.reference, audit=aucs))
+    sides = {"old": wave(1, 0.1, n), "new": wave(new, 0.1, n)}
+    bits = {"old": wave(1, 0.1, n), "new": wave(0.97, 0.2, n)}
+    return compare(
+        asked,
+        [Pair(OLD, NEW)],
+        make_table(
+            asked,
+            {name: {"bits_per_byte": bits[name], "author_specific_gain": wave(1, 0.1, n),
+                    "authorship_logit": logits, "copied": [0.0] * n}
+             for name, logits in sides.items()},
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("new", [-3.0, 5.0])
+def test_a_primary_unfit_on_this_author_decides_nothing(new: float) -> None:
+    fit = next(v for v in blind({}, new).verdicts if v.metric == "authorship_logit")
+    assert (fit.outcome, fit.primary) == ("WORSE" if new < 0 else "better", True)
+    comparison = blind(BLIND, new)
+    verdict = next(v for v in comparison.verdicts if v.metric == "authorship_logit")
+    assert (verdict.outcome, verdict.primary, comparison.exit_code) == ("descriptive", False, 0)
+    assert math.isnan(verdict.p_holm)
+    assert verdict.note.startswith("unfit on this author (AUC 0.52 [")
+    assert verdict.note.endswith("] at 100 words): it decides nothing")
+    assert "Decides nothing, being unfit on this author: authorship." in comparison.sentence
+    assert comparison.fell == ()
+    (line,) = (line for line in lines(comparison.verdicts, []) if line.metric == "authorship")
+    assert (line.group, line.decides, line.remark) == (
+        "cannot tell",
+        False,
+        verdict.note.removesuffix(": it decides nothing"),
+    )
+
+
+def test_an_unfit_primary_takes_no_share_of_holms_alpha_and_makes_nothing_incomplete() -> None:
+    with_it, without = blind({}, 1.0), blind(BLIND, 1.0)
+    p = [next(v.p_holm for v in c.verdicts if v.metric == "bits_per_byte") for c in (with_it, without)]
+    assert p[0] == pytest.approx(4 / 3 * p[1])
+    alone = blind(BLIND, 1.0, primaries=("authorship_logit",))
+    assert alone.sentence.startswith("Cannot tell: nothing here decides. Decides nothing, being unfit")
+    asked = make_ask(N, primaries=("authorship_logit",))
+    asked = replace(asked, reference=replace(asked.reference, audit=BLIND))
+    lacking = make_table(asked, {"old": {"authorship_logit": wave(1, 1)}, "new": {"copied": [0.0] * N}})
+    assert compare(asked, [Pair(OLD, NEW)], lacking).exit_code == 0

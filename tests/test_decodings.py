@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.batches import answer_key
 from harness.decodings import TopKDecoding, top_k_of
 from harness.errors import YamlError
-from harness.plan import answer_key
 from harness.suite import Suite, read_suite
 from harness.types import Decoding
 

@@ -91,8 +91,8 @@ def finished(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(trained, workspace)
     ran, scored = stylobench(workspace, "run", "small"), stylobench(workspace, "score", "small")
     assert (ran.code, scored.code) == (0, 0), ran.err + scored.err
-    # Three variants: 20 answers, 16 held-out documents twice, 16 others, 8 train ones.
-    assert ran.out.startswith("small: 0 reused, 228 computed,")
+    # Three variants: 20 answers, 16 held-out documents twice, 16 others, 8 train ones; 20 after examples.
+    assert ran.out.startswith("small: 0 reused, 248 computed,")
     assert scored.out.startswith("small: 0 scores reused,")
     return workspace
 
@@ -112,13 +112,17 @@ def test_training_is_registered_and_reused(trained: Path) -> None:
 def test_run_again_reuses_everything(finished: Path) -> None:
     before = warehouse(finished).versions()
     assert stylobench(finished, "run", "small").out.startswith(
-        "small: 228 reused, 0 computed, 0 tokens drawn"
+        "small: 248 reused, 0 computed, 0 tokens drawn"
     )
     assert ", 0 computed in" in stylobench(finished, "score", "small").out
     assert warehouse(finished).versions() == before
     plan = stylobench(finished, "run", "small", "--plan").out
-    assert [line.split()[:4] for line in plan.splitlines() if line.strip()][1:] == [
-        [name, "76", "0", "0"] for name in ("tiny", "small@1", "small@2")
+    variants, _, verdicts = plan.partition("\n\n")
+    assert "copied answers" in verdicts
+    assert " needs 400 " in verdicts
+    assert [line.split()[:4] for line in variants.splitlines() if line.strip()][1:] == [
+        *([name, "76", "0", "0"] for name in ("tiny", "small@1", "small@2")),
+        ["tiny+few-shot", "20", "0", "0"],
     ]
 
 
@@ -128,7 +132,7 @@ def test_the_adapters_say_something_of_their_own(finished: Path) -> None:
     assert sums.nunique() == 3
     said = warehouse(finished).read("responses", engine="transformers/float32/cpu")
     texts = said.groupby("variant")["text"].agg(tuple)
-    assert texts.nunique() == 3
+    assert texts.nunique() == 4  # the base once more, after two examples
 
 
 def test_compare_and_report_speak_about_the_pair(finished: Path) -> None:
@@ -199,9 +203,9 @@ def test_killed_between_batches_and_started_again_gives_the_same_scores(
                 kills += 1
     kept = sum(len(rows(warehouse(workspace), table)) for table in ("likelihoods", "responses"))
     assert kills == 2, (tmp_path / "said").read_text()
-    assert 0 < kept < 228
+    assert 0 < kept < 248
     again = stylobench(workspace, "run", "small")
-    assert again.out.startswith(f"small: {kept} reused, {228 - kept} computed")
+    assert again.out.startswith(f"small: {kept} reused, {248 - kept} computed")
     assert stylobench(workspace, "score", "small").code == 0
     for table in ("likelihoods", "responses", "scores"):
         resumed, whole = rows(warehouse(workspace), table), rows(warehouse(finished), table)

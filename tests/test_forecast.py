@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,15 @@ from scripted_bench import copy_workspace
 
 from harness.bench import warehouse
 from harness.errors import ConfigurationError, MissingPrerequisiteError
-from harness.forecast import Forecast, check_disk, disk_needed, forecast, packed_lengths, probed
+from harness.forecast import (
+    Forecast,
+    benchmark_remark,
+    check_disk,
+    disk_needed,
+    forecast,
+    packed_lengths,
+    probed,
+)
 from harness.orders import Order, orders
 from harness.train import specify
 from harness.training.devices import Device
@@ -83,6 +92,25 @@ def test_what_does_not_fit_says_so_with_remedies(asked: tuple[Order, TrainingSpe
     assert found.fault.startswith("tiny does not fit device 0 (NVIDIA GeForce RTX 3060): ")
     assert found.memory > FULL[0].free
     assert (found.spec.batch, found.spec.accumulation) == (1, 8)
+
+
+def test_a_base_trained_in_4_bits_is_not_benchmarked_in_16_unsaid(
+    asked: tuple[Order, TrainingSpec], tmp_path: Path
+) -> None:
+    order, spec = asked
+    found = forecast(order, replace(spec, load_in_4bit=True), CARDS)
+    assert benchmark_remark(found, "bfloat16") == (
+        "trained in 4 bits, benchmarked in bfloat16: 0.0 GB of weights; "
+        "`dtype: nf4` in the suite needs 0.0 GB"
+    )
+    assert benchmark_remark(found, "nf4") == ""
+    assert benchmark_remark(foresee(asked, *CARDS), "bfloat16") == ""
+    stored = shutil.copytree(order.base.path, tmp_path / "tiny-bnb-4bit")
+    config = json.loads((stored / "config.json").read_text())
+    packed = {"quantization_config": {"quant_method": "bitsandbytes", "bnb_4bit_quant_type": "nf4"}}
+    (stored / "config.json").write_text(json.dumps(config | packed))
+    there = replace(found, order=replace(order, base=replace(order.base, path=stored)))
+    assert benchmark_remark(there, "bfloat16") == ""
 
 
 def test_four_bits_need_cuda_whatever_the_model(asked: tuple[Order, TrainingSpec], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from harness.models.scripted import ScriptedModel
 from harness.score import score
 from harness.statistics import UNKNOWN
 from harness.store import Run
+from harness.telling import none_seen
 from harness.types import Verdict
 
 SIDES = ("small@1", "small@2")
@@ -114,7 +116,10 @@ def test_what_cannot_grow_says_so(bench: Bench, workspace: Path) -> None:
     with pytest.raises(ConfigurationError, match="exclude each other"):
         grow(open_bench("torn", workspace, limit=4), comparison, 1)
     settled = open_bench("small", workspace)
-    assert grow(settled, settled.compare(*SIDES), 4) is None
+    found = settled.compare(*SIDES)
+    decided = tuple(v for v in found.verdicts if not none_seen(v))
+    assert [v.metric for v in found.verdicts if v.primary and v not in decided] == ["copied"]
+    assert grow(settled, replace(found, verdicts=decided), 4) is None
 
 
 # ── across suites ─────────────────────────────────────────────────────────────────────────────────
@@ -134,7 +139,7 @@ def test_one_variant_under_two_suites(bench: Bench, workspace: Path) -> None:
     ]
     assert found.sentence.endswith("What differs: decoding.temperature 0.8 -> 0.0.")
     verdicts = {v.metric: v for v in found.verdicts if v.primary}
-    assert {v.outcome for v in verdicts.values()} == {"same"}
+    assert {m: v.outcome for m, v in verdicts.items() if v.outcome != "same"} == {"copied": "inconclusive"}
     assert (verdicts["copied"].n, verdicts["bits_per_byte"].n) == (14, 16)
     assert {gate.variant for gate in found.gates} == {"small@1 (greedy)"}
     crossed = compare_across(bench, greedy, "small@1", "small@2")
@@ -182,6 +187,19 @@ def test_next_is_above_the_size_asked_now_and_nothing_at_the_maximum() -> None:
     third = grow(suited, comparison, found[1])
     assert third is not None
     assert third.sizes == {"prompts": 40}
+
+
+def test_none_seen_may_grow_but_is_nobodys_next_step() -> None:
+    """`--grow` takes a rate along of which nothing was seen; `next:` does not send anybody there for it."""
+    suited, comparison = small_bench(prompts=10, max_prompts=40), judged_open("prompts")
+    none = replace(comparison.verdicts[0], metric="copied", needed=189)
+    alone = replace(comparison, verdicts=(none,))
+    assert next_size(suited, alone) == 0
+    assert next_size(suited, replace(comparison, verdicts=(none, *comparison.verdicts))) == 10
+    assert next_size(suited, replace(alone, verdicts=(replace(none, candidate=0.1),))) == 10
+    growth = grow(suited, alone, 10)
+    assert growth is not None
+    assert growth.sizes == {"prompts": 20}
 
 
 def test_one_unit_at_its_maximum_does_not_hinder_the_other() -> None:

@@ -25,17 +25,20 @@ from fake_anthropic import (
 from scripted_bench import finished_workspace
 
 from harness import duels
+from harness.anchors import anchors, failures, keep_anchors, tried
 from harness.bench import Bench, open_bench, warehouse
 from harness.cli import invoke
 from harness.cli.report import first_answers
 from harness.corpus.anthropic_calls import Patience
 from harness.corpus.purchase import Terms
 from harness.corpus.spending import Price
-from harness.duels import anchors, failures, keep, pairing, samples_of, stored
+from harness.duels import keep, pairing, samples_of, stored
 from harness.errors import ConfigurationError, IncompleteError
 from harness.judging import JUDGE_PROMPT, Duel, Judge, Judged, duel, exhibit, settle, tally
+from harness.metrics.memorisation import CopyIndex
 from harness.statistics import wilson
 from harness.store import Run
+from harness.text import words
 from harness.types import Variant
 
 SENTINEL = "sk-ant-api03-SENTINEL-9876543210"
@@ -319,6 +322,57 @@ def test_compare_lists_what_was_judged_below_its_verdicts(
     assert len(after) == len(before) + 1
 
 
+def test_anchors_are_kept_as_rows_and_stand_beside_what_was_judged(
+    bench: Bench, api: FakeAnthropic, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.answer = judging(knows(bench))
+    command = ["-C", str(bench.workspace), "compare", "--suite", "small"]
+    command += ["--baseline", "other:flint", "--candidate", "author"]
+    for _ in range(2):  # the second run keeps nothing twice
+        assert run_judge(bench, pair=("other:flint", "author")) == 0
+        kept = bench.store.read("scores", metric="judge_anchor")
+        assert sorted(kept["value"]) == [0.5] * 12 + [1.0] * 12
+    assert kept["key"].is_unique
+    assert set(kept["variant"]) == {"author"}
+    assert "judge_anchor" not in bench.table().values["author"]
+    (anchored,) = tried(bench.asked, bench.store).values()
+    assert [len(side) for side in (anchored.others, anchored.himself)] == [12, 12]
+    assert anchored.faults == []
+    # Other answers, other anchors: a suite of another length knows nothing of these.
+    longer = replace(bench.asked, suite=bench.asked.suite.model_copy(update={"max_tokens": 50}))
+    assert not tried(longer, bench.store)
+    capsys.readouterr()
+    invoke(command)
+    assert "both orders agree on 100%; anchors: won 12 of 12, tied 12 of 12\n" in capsys.readouterr().out
+
+
+def test_compare_says_of_a_judge_who_failed_his_anchors_that_it_decides_nothing(
+    bench: Bench, api: FakeAnthropic, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["-C", str(bench.workspace), "compare", "--suite", "small"]
+    command += ["--baseline", "other:flint", "--candidate", "author"]
+    code = invoke(command)
+    api.answer = judging(lambda first, second: "tie")
+    assert run_judge(bench) == 4
+    capsys.readouterr()
+    assert invoke(command) == code
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("judge ")]
+    assert "VOID, it decides nothing: the author against other authors: won 0 of 12" in said
+    # He was believed on twelve prompts, and on more he is not: what he said before is void too.
+    api.answer = judging(knows(bench))
+    pair = ("other:flint", "author")
+    other = ["--model", "claude-haiku-4-5-20251101"]
+    assert run_judge(bench, *other, pair=pair) == 0
+    (known,) = [name for name in tried(bench.asked, bench.store) if "20251101" in name]
+    with Run(bench.store, "judge again") as note:
+        keep_anchors(bench.asked, known, [Judged(f"p{n} himself", 1.0, True, "both") for n in range(3)], note)
+    capsys.readouterr()
+    assert invoke(command) == code
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if "20251101" in line]
+    assert "preference 1.00" in said
+    assert said.endswith("VOID, it decides nothing: the author against himself: tied 12 of 15")
+
+
 def test_another_baseline_is_kept_apart_and_no_verdict_sees_either(bench: Bench, api: FakeAnthropic) -> None:
     before = bench.compare("small@1", "small@2")
     api.answer = judging(knows(bench))
@@ -417,6 +471,30 @@ def test_invalid_and_copied_answers_do_not_meet_anybody(bench: Bench) -> None:
     assert {why.partition(": ")[2] for why in paired.left_out.values()} <= {
         "copyist: copied from the train prose",
     }
+
+
+def test_what_is_pasted_from_a_book_the_reference_lacks_meets_nobody(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variant is held against all it was trained on, as `score` holds it."""
+    one, two = (variant(bench, name) for name in ("author", TRAINED))
+    before = pairing(bench.asked, one, two, bench.store, "judge")
+    assert before.duels
+    said = bench.store.read("responses", variant=TRAINED)["text"]
+
+    def seen(
+        asked: object, variants: object, wanted: object, store: object
+    ) -> dict[str, tuple[CopyIndex, ...]]:
+        return {two.digest: (CopyIndex([words(text) for text in said]),)}
+
+    monkeypatch.setattr("harness.duels.trained_on", seen)
+    after = pairing(bench.asked, one, two, bench.store, "judge")
+    copied = {
+        item
+        for item, why in after.left_out.items()
+        if why.endswith(f"{TRAINED}: copied from the train prose")
+    }
+    assert copied >= {met.item for met in before.duels}
 
 
 def test_disordered_answers_do_not_meet_the_judge(bench: Bench) -> None:

@@ -11,7 +11,7 @@ KEYS = [
     *("lora", "lora.r", "lora.alpha", "lora.dropout", "lora.bias", "lora.targets", "lora.modules_to_save"),
     *("micro_batch", "seq_len", "max_examples", "lr", "schedule", "warmup_steps", "weight_decay"),
     *("optimizer", "gradient_checkpointing", "seeds", "save_steps", "save_total_limit", "eval_steps", "keep"),
-    *("max_copied", "continue_from", "dtype", "matrix", "tensorboard", "note"),
+    *("max_copied", "milestones", "continue_from", "dtype", "matrix", "tensorboard", "note"),
 ]
 
 

@@ -104,7 +104,7 @@ def test_no_model_is_asked_again_and_only_the_new_author_answers(refitted: Path,
     model = scripted(workspace)
     models = [variant for variant in bench.variants if variant.kind != "control"]
     plans = plan(bench.asked, models, bench.store, workspace, model.engine)
-    assert [p.n_missing for p in plans] == [0, 0, 0]
+    assert [p.n_missing for p in plans] == [0, 0, 0, 0]
     stored = len(bench.store.read("responses"))
     outcome = compute(bench.asked, bench.variants, workspace, model)
     assert (outcome.computed, model.generated, model.scored) == (0, 0, 0)

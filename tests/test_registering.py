@@ -17,6 +17,7 @@ from small_author import NAME
 from harness import reference as references
 from harness.bench import warehouse
 from harness.compare import compare
+from harness.engines import renderer
 from harness.errors import ConfigurationError, MissingPrerequisiteError
 from harness.models import adapters, recorded
 from harness.models.bases import resolve_base
@@ -26,8 +27,9 @@ from harness.registering import Registered, TrainedOn, register_adapter, registe
 from harness.score import score
 from harness.store import Run
 from harness.summaries import read_table
+from harness.training.templates import stored_source, template_of
 from harness.types import Variant
-from harness.variants import registered
+from harness.variants import check_adapter, registered
 
 UNKNOWN = TrainedOn("unknown")
 
@@ -199,15 +201,79 @@ def test_a_resized_vocabulary_does_not_fit(own: Path, lora: Path, tmp_path: Path
         adapters.check_fit(adapters.read_adapter(folder), resolve_base("tiny", own))
 
 
-def test_remarks_on_another_base_name_and_template(own: Path, lora: Path, tmp_path: Path) -> None:
+def test_a_remark_on_another_base_name(own: Path, lora: Path, tmp_path: Path) -> None:
     folder = altered(lora, tmp_path / "b", base_model_name_or_path="acme/Huge-70B")
-    (folder / "chat_template.jinja").write_text("{{ messages }}")
-    remarks = adapter("old", folder, own).remarks
-    assert remarks[0].startswith("its config names acme/Huge-70B; sizes fit tiny")
-    assert "another chat template" in remarks[1]
-    assert adapter(
-        "old", altered(folder, tmp_path / "tiny", base_model_name_or_path="x/Tiny"), own
-    ).remarks == (remarks[1],)
+    (remark,) = adapter("old", folder, own).remarks
+    assert remark.startswith("its config names acme/Huge-70B; sizes fit tiny")
+    assert (
+        adapter("old", altered(folder, tmp_path / "c", base_model_name_or_path="x/Tiny"), own).remarks == ()
+    )
+
+
+ITS_OWN = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[assistant] "
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("chat_template.jinja", ITS_OWN),
+        ("tokenizer_config.json", json.dumps({"chat_template": ITS_OWN})),
+        (
+            "tokenizer_config.json",
+            json.dumps({"chat_template": [{"name": "tools", "template": "x"},
+                                          {"name": "default", "template": ITS_OWN}]}),
+        ),
+    ],
+)  # fmt: skip
+def test_an_adapter_is_asked_with_the_template_it_brings(
+    own: Path, lora: Path, tmp_path: Path, file: str, text: str
+) -> None:
+    """It was trained to see these marks: the base's would ask it for something it never learnt."""
+    plain = adapter("plain", altered(lora, tmp_path / "a", lora_alpha=16), own).variant
+    folder = altered(lora, tmp_path / "b")
+    (folder / file).write_text(text)
+    found = adapter("old", folder, own)
+    assert found.remarks[-1].startswith("it brings a chat template of its own (")
+    assert found.variant.record["template"] == {"source": ITS_OWN}
+    base = resolve_base("tiny", own)
+    check_adapter(found.variant, base, own)
+    one, other = (
+        renderer(base, template_of(variant.record))([{"role": "user", "content": "Why?"}])
+        for variant in (plain, found.variant)
+    )
+    assert other == "[user] Why?\n[assistant] "
+    assert one != other
+    # Options of a suite are for variants whose record states no template.
+    assert (
+        renderer(base, template_of(found.variant.record), {"enable_thinking": False}).template.options == {}
+    )
+    assert found.variant.digest != adapter("bare", altered(lora, tmp_path / "c"), own).variant.digest
+
+
+def test_the_bases_own_template_beside_an_adapter_is_no_other(own: Path, lora: Path, tmp_path: Path) -> None:
+    folder = altered(lora, tmp_path / "b")
+    (folder / "chat_template.jinja").write_text(stored_source(resolve_base("tiny", own).path) + "\n")
+    found = adapter("old", folder, own)
+    assert not any("template" in remark for remark in found.remarks)
+    assert "template" not in found.variant.record
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "fault"),
+    [
+        ("chat_template.jinja", "{% for m in messages %}", "refuses"),
+        ("chat_template.jinja", "{{ raise_exception('no users') }}", "no users"),
+        ("tokenizer_config.json", "{", "its chat template cannot be read"),
+    ],
+)
+def test_a_template_that_cannot_be_used_is_refused_before_anything_is_registered(
+    own: Path, lora: Path, tmp_path: Path, file: str, text: str, fault: str
+) -> None:
+    folder = altered(lora, tmp_path / "b")
+    (folder / file).write_text(text)
+    with pytest.raises(ConfigurationError, match=fault):
+        adapter("old", folder, own)
+    assert registered(warehouse(own)) == {}
 
 
 @pytest.mark.parametrize(

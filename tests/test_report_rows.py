@@ -6,6 +6,8 @@ import math
 
 import pytest
 
+from harness.positions import positions
+from harness.report_positions import position_row
 from harness.report_rows import Sheet, averaged, rows_of
 from harness.summaries import Table
 from harness.types import Variant
@@ -90,3 +92,25 @@ def test_a_row_has_mean_spread_and_position_and_its_seeds_below() -> None:
 def test_a_place_is_found_where_the_author_has_less_too() -> None:
     sheet = Sheet(table(), rows_of(VARIANTS, table()))
     assert sheet.cell("tiny", "mattr").position == pytest.approx(0.2)
+
+
+def test_fewer_than_five_values_have_no_interval_and_say_why() -> None:
+    scored = table()
+    for metric, known in (("mattr", 4), ("authorship_logit", 3)):
+        own = scored.values["tiny"][metric]
+        scored.values["tiny"][metric] = {i: own[i] if n < known else NAN for n, i in enumerate(ITEMS)}
+    scored.values["large@2"]["mattr"] = {i: -0.5 - 0.1 * n if n < 5 else NAN for n, i in enumerate(ITEMS)}
+    scored.values["large@2"]["copied"] = dict.fromkeys(ITEMS[:3], 0.0)
+    rows = rows_of(VARIANTS, scored)
+    sheet = Sheet(scored, rows)
+    few = sheet.cell("tiny", "mattr")
+    assert (few.value, few.n) == (pytest.approx(-0.225), 4)
+    assert all(math.isnan(end) for end in few.interval)
+    assert few.note == "26 of 30 without a value; too few for an interval: 4"
+    assert math.isfinite(sheet.cell("large@2", "mattr").interval.low)  # five
+    assert math.isfinite(sheet.cell("large@2", "copied").interval.high)  # Wilson's says how little three are
+    standing = {p.variant: p for p in positions(sheet.table, sheet.names)}
+    row = position_row(sheet, next(row for row in rows if row.name == "tiny"), standing, [])
+    assert row.position.value == pytest.approx(standing["tiny"].value)
+    assert math.isnan(row.position.interval.low)
+    assert row.position.note == "too few for an interval: 3"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scripted_bench import finished_workspace
+from scripted_bench import SHOWN, finished_workspace
 
 from harness.bench import Bench, open_bench
 from harness.figures import Rates
@@ -51,6 +51,27 @@ def test_the_page_says_where_other_authors_are_easily_told(bench: Bench) -> None
     assert "easy negatives" not in note(False)
 
 
+def test_the_base_with_examples_is_a_row_of_its_own_that_says_what_it_is(bench: Bench) -> None:
+    answers = answers_of(bench.asked, bench.variants, bench.store).to_dict("records")
+    page = build(
+        Material(
+            bench.asked, bench.variants, bench.table(), None, answers, bench.store, bench.workspace, "small"
+        ),
+        [],
+        "A page",
+    )
+    (place,) = (row for row in page.positions if row.variant == SHOWN)
+    (bare,) = (row for row in page.positions if row.variant == "tiny")
+    assert place.note.startswith("base with two examples")
+    assert "base with two examples" not in bare.note
+    panels = {panel.task: panel.table for panel in page.panels}
+    for listed in (page.leaderboard, panels["authorship"], panels["copying"]):
+        notes = {line.variant: line.note for line in listed.lines}
+        assert (notes[SHOWN], notes["tiny"]) == ("base with two examples", "")
+    assert SHOWN not in {line.variant for line in panels["heldout_perplexity"].lines}
+    assert {gate.name for gate in page.gates if gate.variant == SHOWN} == set(bench.asked.suite.gates)
+
+
 def test_training_seeds_are_one_row_everywhere_and_the_worst_of_them_is_gated(bench: Bench) -> None:
     one, two = (next(v for v in bench.variants if v.name == f"small@{n}") for n in (1, 2))
     sibling = replace(two, version=one.version, record=one.record | {"seed": 2})
@@ -76,7 +97,7 @@ def test_training_seeds_are_one_row_everywhere_and_the_worst_of_them_is_gated(be
     assert (shown.rate, shown.outcome) == (worst.rate, worst.outcome)
     assert [run.family for run in page.training] == ["small@1", "small@1"]
     spoken = {answer.variant for row in page.answers for answer in row.answers}
-    assert spoken == {"tiny", "small@1"}
+    assert spoken == {"tiny", SHOWN, "small@1"}
 
 
 def test_each_style_metric_has_its_mark_and_each_place_runs_from_others_to_author(bench: Bench) -> None:

@@ -10,9 +10,10 @@ import pytest
 from scripted_bench import BASE, ONE, TASKS, compute, control_variants, copy_workspace, open_ask, scripted
 
 from harness import lmeval, shelves, summaries
+from harness.batches import plan_variant
 from harness.compare import compare
 from harness.pairing import Pair
-from harness.plan import Ask, plan_variant
+from harness.plan import Ask
 from harness.retention import GENERAL, GENERAL_VERSIONS, REQUESTS, met_by
 from harness.score import Scored, score
 from harness.store import Run, Store

@@ -176,3 +176,19 @@ def test_another_setting_does_not_mix_in(workspace: Path, asked: Ask, store: Sto
     scored(hotter, [ONE], store)
     assert values(store, "words", "small@1").empty
     assert len(values(store, "bits_per_byte", "small@1")) == 16
+
+
+def test_the_gain_over_the_base_needs_no_other_author_and_the_gap_a_train_passage(
+    workspace: Path, store: Store
+) -> None:
+    wide = open_ask(workspace, tasks=("domain_gain", "generalisation", "token_perplexity"))
+    scored(wide, [BASE, ONE], store)
+    # The script: a fifth of a nat saved on the author's prose, unseen or not.
+    assert values(store, "domain_gain", "small@1").to_numpy() == pytest.approx([0.2 / math.log(2)] * 16)
+    assert values(store, "domain_gain", "tiny").to_numpy() == pytest.approx([0.0] * 16)
+    gaps = values(store, "generalisation_gap", "small@1")
+    train = values(store, "bits_per_byte_train", "small@1")
+    heldout = [d.id for d in wide.documents if d.set == "heldout"]
+    assert list(gaps.index) == sorted(heldout)[:8]
+    assert gaps.to_numpy() == pytest.approx(0.8 / math.log(2) - train.to_numpy())
+    assert (values(store, "token_perplexity", "small@1") > 1).all()

@@ -22,7 +22,7 @@ def _read(workspace: Path, text: str) -> Suite:
 def test_a_minimal_suite_has_the_documented_defaults(tmp_path: Path) -> None:
     suite = _read(tmp_path, MINIMAL)
     assert suite.variants == "*"
-    assert suite.controls == ("author", "other:*", "copyist", "shuffled")
+    assert suite.controls == ("author", "other:*", "copyist", "shuffled", "few_shot")
     assert suite.primaries == PRIMARIES
     assert suite.gates == {"invalid": 0.10, "leak": 0.05, "copied": 0.05}
     assert suite.decode() == Decoding(temperature=0.8, top_p=0.95, max_tokens=350, seed=0)

@@ -7,8 +7,11 @@ import pytest
 
 from harness import shelves, yamlfile
 from harness.errors import ConfigurationError, YamlError
+from harness.likelihood_scores import LIKELIHOOD_VERSIONS
 from harness.measures import VERSIONS
-from harness.taskfile import Task, read_tasks
+from harness.pooled import POOLED_VERSIONS
+from harness.retention import GENERAL_VERSIONS
+from harness.taskfile import GROUPS, Task, read_tasks, with_metrics
 
 TASK = """\
 task: stylo_brevity
@@ -63,6 +66,24 @@ def test_shipped_tasks_say_what_a_reader_needs_and_report_known_metrics(tmp_path
         if task.metadata.needs == "responses":
             assert task.output_type == "generate_until"
             assert set(task.metrics) <= set(VERSIONS)
+
+
+def test_every_shipped_metric_belongs_to_one_shipped_task_and_every_task_to_a_group(tmp_path: Path) -> None:
+    tasks = _shipped(tmp_path)
+    reported = [metric for task in tasks for metric in task.metrics]
+    assert len(reported) == len(set(reported))
+    assert {*VERSIONS, *LIKELIHOOD_VERSIONS, *GENERAL_VERSIONS, *POOLED_VERSIONS} == set(reported)
+    assert {task.metadata.group for task in tasks} == set(GROUPS)
+
+
+def test_tasks_are_found_by_the_metrics_they_report(tmp_path: Path) -> None:
+    _write(tmp_path, TASK)
+    (brevity,) = read_tasks(("brevity",), tmp_path)
+    found = with_metrics((brevity,), ("mtld", "words", "commas", "dashes"), tmp_path)
+    assert [task.name for task in found] == ["brevity", "mtld", "punctuation"]
+    assert brevity.metadata.group is None
+    with pytest.raises(ConfigurationError, match=r"no task reports the metric 'mltd', did you mean 'mtld'\?"):
+        with_metrics((brevity,), ("mltd",), tmp_path)
 
 
 def test_a_shadowing_file_replaces_the_shipped_task(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from harness.pairing import families
 from harness.train import Material, first_examples, is_finished, specify, split_as_finished
 from harness.training.reading import begin_from
 from harness.types import Passage, Variant
-from harness.variants import adapter_digest, check_adapter, registered
+from harness.variants import adapter_digest, check_adapter, match, registered
 
 RECIPE = """\
 base: tiny
@@ -128,6 +128,26 @@ def test_however_a_step_is_cut_a_finished_run_is_found(own: Shell) -> None:
     assert split_as_finished(cut) == spec
     other = replace(cut, lr=0.5)
     assert split_as_finished(other) == other
+
+
+def test_a_milestone_is_a_variant_of_its_own_and_is_what_fewer_steps_give(own: Shell) -> None:
+    own.recipe("long", RECIPE.replace("steps: 2", "steps: 3") + "schedule: constant\nmilestones: [1, 2]\n")
+    said = own("train", "long")
+    assert said.code == 0
+    assert said.out.splitlines()[1:] == ["long@2+step1, long@2+step2  kept on the way"]
+    known = own.known()
+    whole, second = known["long@2"], known["long@2+step2"]
+    assert len({known[name].digest for name in ("long@2", "long@2+step1", "long@2+step2")}) == 3
+    assert (second.corpus, second.version, second.trained_on) == ("marlow", 2, "marlow@2")
+    assert (second.record["settings"]["steps"], second.record["milestone_of"]) == (2, "long@2")
+    assert "final_loss" not in second.record
+    check_adapter(second, resolve_base("tiny", own.workspace), own.workspace)
+    own.recipe("short", RECIPE + "schedule: constant\n")
+    assert own("train", "short").code == 0
+    assert own.known()["short@2"].digest == second.digest
+    # Neither a corpus nor its seeds mean what lies on the way to another variant.
+    assert [v.name for v in match("marlow@2", {"long@2": whole, second.name: second})] == ["long@2"]
+    assert own("train", "long").out.startswith("long@2  reused")
 
 
 # ── training on ───────────────────────────────────────────────────────────────────────────────────
@@ -378,6 +398,27 @@ def test_a_plan_says_whether_it_fits_how_long_and_on_what(own: Shell) -> None:
     assert lines[3].endswith("harbours held out (0 shared 13-grams)")
     assert own.known() == before
     assert own("train", "first", "--plan").out == "first@1  reused: nothing is trained\n"
+
+
+def test_the_plan_of_a_training_with_its_benchmark_says_what_that_can_decide(own: Shell) -> None:
+    own.recipe("x", RECIPE)
+    suite = own.workspace / "tasks" / "suites" / "only.yaml"
+    suite.parent.mkdir(parents=True, exist_ok=True)
+    suite.write_text(
+        "author: marlow\ntasks: [heldout_perplexity, copying]\nmax_tokens: 40\nlikelihood: {documents: 16}\n"
+    )
+    before = own.known()
+    said = own("train", "x", "--plan", "--then-run")
+    assert said.code == 0, said.err
+    time, verdicts = said.out.splitlines()[-2:]
+    assert time.startswith("then run  only: ")
+    assert time.endswith(" (CPU)")
+    assert verdicts.startswith(
+        "can decide (20 prompts, 16 blocks): bits per byte on unseen prose     cannot: "
+    )
+    assert "copied answers (needs 350)" in verdicts
+    assert own.known() == before
+    assert "can decide" not in own("train", "x", "--plan").out
 
 
 def test_a_probe_takes_three_real_steps_and_leaves_nothing(own: Shell) -> None:

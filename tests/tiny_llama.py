@@ -22,7 +22,7 @@ CHAT_TEMPLATE = (
 )
 
 
-def build_tiny_llama(folder: Path, *, max_positions: int = 512) -> Path:
+def build_tiny_llama(folder: Path, *, max_positions: int = 512, attention_bias: bool = False) -> Path:
     """Save a two-layer random Llama (hidden 32, 2 heads, about 400 tokens, float32) and return its folder."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -38,6 +38,7 @@ def build_tiny_llama(folder: Path, *, max_positions: int = 512) -> Path:
         num_key_value_heads=2,
         max_position_embeddings=max_positions,
         tie_word_embeddings=True,
+        attention_bias=attention_bias,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -6,6 +6,7 @@ Reads a spec (the keys of harness.training.spec.TrainingSpec) and examples alrea
 ordered; trains; writes into the spec's ``out`` folder
 
     adapter/       adapter_model.safetensors, adapter_config.json
+    milestones/    the same after the steps the spec names
     record.json    written last: its presence says that the run is finished
 
 and says what it does as JSON lines on stdout. Started again after a kill, it goes on from its newest
@@ -32,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, MissingPrerequisiteError
-from harness.training.evaluation import sample_answers, undisturbed, validate
+from harness.training.evaluation import appraise, undisturbed
 from harness.training.loop import fit, precision
 from harness.training.outcome import (
     Sample,
@@ -40,11 +41,12 @@ from harness.training.outcome import (
     check_loss,
     measure_memory,
     memory_held_gb,
-    save_adapter,
     write_record,
 )
 from harness.training.program import Events, place, start
+from harness.training.progress import base_ahead
 from harness.training.reading import begin_from, load_splits
+from harness.training.saving import save_adapter
 from harness.training.spec import TrainingSpec
 from harness.training.trainable import trains_head
 
@@ -64,10 +66,12 @@ def run(spec: TrainingSpec, events: Events) -> None:
     tokenizer = load_tokenizer(spec)
     base = load_base(spec)
     base_gb = memory_held_gb()
-    model = begin_from(add_lora(base, spec), spec)
+    model = add_lora(base, spec)
 
     # Checkpoints of another spec must not be resumed from: each spec has a folder of its own.
     checkpoints = Path(spec.out) / "checkpoints" / spec.resumable()[:16]
+    before = base_ahead(model, tokenizer, splits, spec, checkpoints, events)
+    model = begin_from(model, spec)
     with without_casts(model, torch.cuda.is_available()):
         history = fit(
             model, tokenizer, splits, spec, checkpoints, events, settings(spec), in_float32, with_casts
@@ -78,13 +82,12 @@ def run(spec: TrainingSpec, events: Events) -> None:
         return
 
     with undisturbed(model):
-        with model.disable_adapter():
-            events.say("evaluate", model="before")
-            before = validate(model, tokenizer, splits.validation)
-            said_before = sample_answers(model, tokenizer, spec)
+        if before is None:
+            with model.disable_adapter():
+                events.say("evaluate", model="before")
+                before = appraise(model, tokenizer, splits.validation, spec)
         events.say("evaluate", model="after")
-        after = validate(model, tokenizer, splits.validation)
-        said_after = sample_answers(model, tokenizer, spec)
+        after = appraise(model, tokenizer, splits.validation, spec)
     adapter = save_adapter(model, spec)
     record = write_record(
         Path(__file__).stem,
@@ -93,7 +96,7 @@ def run(spec: TrainingSpec, events: Events) -> None:
         history,
         memory,
         Sides(before.loss, after.loss),
-        [Sample(*each) for each in zip(spec.sample_prompts, said_before, said_after, strict=True)],
+        [Sample(*each) for each in zip(spec.sample_prompts, before.answers, after.answers, strict=True)],
         model.get_nb_trainable_parameters()[0],
     )
     shutil.rmtree(checkpoints.parent, ignore_errors=True)  # optimiser states are three times the adapter

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, MissingPrerequisiteError
-from harness.training.evaluation import sample_answers, undisturbed, validate
+from harness.training.evaluation import appraise, undisturbed
 from harness.training.loop import fit, precision
 from harness.training.outcome import (
     Sample,
@@ -37,11 +37,12 @@ from harness.training.outcome import (
     check_loss,
     measure_memory,
     memory_held_gb,
-    save_adapter,
     write_record,
 )
 from harness.training.program import Events, place, start
+from harness.training.progress import base_ahead
 from harness.training.reading import begin_from, load_splits
+from harness.training.saving import save_adapter
 from harness.training.spec import TrainingSpec
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -72,21 +73,22 @@ def train(spec: TrainingSpec, events: Events) -> None:
     splits = load_splits(spec)
     model, tokenizer = load_base(spec)
     base_gb = memory_held_gb()
-    model = begin_from(add_lora(model, spec), spec)
+    model = add_lora(model, spec)
 
     checkpoints = Path(spec.out) / "checkpoints" / spec.resumable()[:16]
+    before = base_ahead(model, tokenizer, splits, spec, checkpoints, events, answering)
+    model = begin_from(model, spec)
     history = fit(model, tokenizer, splits, spec, checkpoints, events, settings(spec), looking=answering)
     memory = measure_memory(base_gb)
     check_loss(history)
 
     with undisturbed(model), answering(model):
-        with model.disable_adapter():
-            events.say("evaluate", model="before")
-            before = validate(model, tokenizer, splits.validation)
-            said_before = sample_answers(model, tokenizer, spec)
+        if before is None:
+            with model.disable_adapter():
+                events.say("evaluate", model="before")
+                before = appraise(model, tokenizer, splits.validation, spec)
         events.say("evaluate", model="after")
-        after = validate(model, tokenizer, splits.validation)
-        said_after = sample_answers(model, tokenizer, spec)
+        after = appraise(model, tokenizer, splits.validation, spec)
     adapter = save_adapter(model, spec)
     record = write_record(
         Path(__file__).stem,
@@ -95,7 +97,7 @@ def train(spec: TrainingSpec, events: Events) -> None:
         history,
         memory,
         Sides(before.loss, after.loss),
-        [Sample(*each) for each in zip(spec.sample_prompts, said_before, said_after, strict=True)],
+        [Sample(*each) for each in zip(spec.sample_prompts, before.answers, after.answers, strict=True)],
         sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
     )
     shutil.rmtree(checkpoints.parent, ignore_errors=True)  # optimiser states are three times the adapter

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,7 +69,6 @@ def compare(
     from harness.bench import find_suite, open_bench
     from harness.cli.changes import compare_versions
     from harness.cli.judge import print_stored
-    from harness.compare import compare as compare_pairs
     from harness.compare import exit_code
     from harness.errors import ConfigurationError
 
@@ -95,11 +93,8 @@ def compare(
         comparison = compare_across(bench, other, baseline, candidate)
     else:
         comparison = bench.compare(baseline, candidate)
-        spreads = _spreads(bench, comparison, limit, as_of)
-        if spreads is not None:
-            comparison = compare_pairs(bench.asked, comparison.pairs, bench.table(), spreads)
         if grow is not None:
-            bench, comparison = _grown(bench, comparison, spreads, grow, format)
+            bench, comparison = _grown(bench, comparison, grow, format)
     code = exit_code(comparison.verdicts, comparison.gates, wanted_outcomes)
     if bench.asked.limited and format in (Format.table, Format.md):
         typer.echo(f"LIMITED: {bench.asked.limited}; a rehearsal, not a result")
@@ -111,32 +106,7 @@ def compare(
     raise typer.Exit(code)
 
 
-def _spreads(
-    bench: Bench, comparison: Comparison, limit: int | None, as_of: str | None
-) -> dict[str, float] | None:
-    """What a training seed is worth, over the suite's variants and every registered sibling of both sides.
-
-    So how a command was typed does not move the bar. None where the bench holds them all already.
-    """
-    from harness.bench import open_bench
-    from harness.pairing import seed_spreads, siblings
-    from harness.variants import match, registered
-
-    known = registered(bench.store)
-    listed = bench.asked.suite.variants
-    own = [v for name in ([listed] if isinstance(listed, str) else listed) for v in match(name, known)]
-    sides = [v for p in comparison.pairs for v in (p.baseline, p.candidate)]
-    held = [v for v in bench.variants if v.kind == "adapter"]
-    members = {v.name for v in [*held, *own, *siblings(sides, list(known.values()))] if v.kind == "adapter"}
-    if members == {v.name for v in held}:
-        return None
-    wide = open_bench(bench.suite_name, bench.workspace, variants=sorted(members), limit=limit, as_of=as_of)
-    return seed_spreads(wide.table(), wide.variants, wide.asked)
-
-
-def _grown(
-    bench: Bench, comparison: Comparison, spreads: Mapping[str, float] | None, more: int, format: Format
-) -> tuple[Bench, Comparison]:
+def _grown(bench: Bench, comparison: Comparison, more: int, format: Format) -> tuple[Bench, Comparison]:
     """Both at the next declared size, computed where not stored; as they were where nothing is open."""
     from harness import growing
     from harness.store import Run
@@ -160,7 +130,7 @@ def _grown(
     if format is Format.table:
         spent = minutes(time.monotonic() - started)
         typer.echo(f"{growth.sentence()}; {computed:,} computed in {spent}")
-    return growth.bench, growing.compare_grown(growth, bench, comparison, spreads)
+    return growth.bench, growing.compare_grown(growth, bench, comparison)
 
 
 def next_command(
@@ -245,7 +215,8 @@ def verdict_row(verdict: Verdict) -> dict[str, Any]:
     """One verdict in a line; differences are turned so that higher is better."""
     from harness.compare import MARKS, name_of
 
-    decides = f"n = {verdict.needed:,} would decide" if verdict.needed else verdict.note
+    decides = f"n = {verdict.needed:,} would decide" if verdict.needed else ""
+    decides = "; ".join(filter(None, (decides, verdict.note)))
     interval = verdict.interval
     return {
         "": MARKS[verdict.outcome],
@@ -268,8 +239,8 @@ def gate_row(gate: Gate) -> dict[str, Any]:
         "gate": gate.name,
         "variant": gate.variant,
         "outcome": gate.outcome,
-        "rate": f"{gate.rate:.1%}",
-        "95 % interval": f"[{gate.interval.low:.1%}, {gate.interval.high:.1%}]",
+        "rate": f"{gate.rate:.1%}" if gate.n else "–",
+        "95 % interval": f"[{gate.interval.low:.1%}, {gate.interval.high:.1%}]" if gate.n else "–",
         "ceiling": f"{gate.ceiling:.1%}",
         "n": gate.n,
     }

@@ -11,10 +11,11 @@ import typer
 from harness.cli.output import LimitOption, PlanOption
 
 if TYPE_CHECKING:
+    from harness.anchors import Anchors
     from harness.bench import Bench
     from harness.compare import Comparison
     from harness.corpus.purchase import Terms
-    from harness.duels import Anchors, Pairing
+    from harness.duels import Pairing
     from harness.judging import Judge, Tally
     from harness.types import Variant
 
@@ -39,8 +40,8 @@ def judge(
 
     Exit codes: 0 judged, 4 void or incomplete (run it again), 5 no key.
     """
+    from harness.anchors import anchors as anchor_duels
     from harness.bench import open_bench
-    from harness.duels import anchors as anchor_duels
     from harness.duels import pairing, samples_of
     from harness.errors import ConfigurationError
     from harness.judging import Judge
@@ -100,7 +101,8 @@ def terms_of(model: str, price: str, max_usd: float, live: bool) -> Terms:
 
 def _hold(judging: Judge, bench: Bench, tried: Anchors, paired: Pairing) -> None:
     """Anchors, then the pairs; prints what came of them and stores the verdicts."""
-    from harness.duels import AGAINST_HIMSELF, AGAINST_OTHERS, buy, failures, keep, lacking
+    from harness.anchors import AGAINST_HIMSELF, AGAINST_OTHERS, failures, keep_anchors
+    from harness.duels import buy, keep, lacking
     from harness.errors import EXIT_INCOMPLETE, IncompleteError
     from harness.judging import tally
     from harness.store import Run
@@ -110,11 +112,13 @@ def _hold(judging: Judge, bench: Bench, tried: Anchors, paired: Pairing) -> None
     others, himself = bought.judged[: len(tried.others)], bought.judged[len(tried.others) :]
     for what, judged in ((AGAINST_OTHERS, others), (AGAINST_HIMSELF, himself)):
         typer.echo(f"anchor  {what}: {_said(tally(judged))}")
+    name = f"judge {bench.suite_name}: {paired.baseline.name} against {paired.candidate.name}"
+    with Run(bench.store, f"{name}, anchors", bench.asked.limited) as note:
+        keep_anchors(bench.asked, judging.identity, bought.judged, note)
     if failed := failures(others, himself):
         typer.echo(f"VOID: this judge cannot be believed here ({'; '.join(failed)}); nothing more was bought")
         raise typer.Exit(EXIT_INCOMPLETE)
     judgement = judging.judge(paired.duels)
-    name = f"judge {bench.suite_name}: {paired.baseline.name} against {paired.candidate.name}"
     with Run(bench.store, name, bench.asked.limited) as note:
         keep(bench.asked, paired, judgement, note)
     found = tally(judgement.judged)
@@ -133,12 +137,22 @@ def _hold(judging: Judge, bench: Bench, tried: Anchors, paired: Pairing) -> None
 
 
 def print_stored(bench: Bench, comparison: Comparison) -> None:
-    """A line for each judge that was asked about a pair of this comparison; mostly none."""
+    """A line for each judge that was asked about a pair of this comparison, with what his anchors say of him;
+    and one for each that failed them before he was asked. Mostly none.
+    """
+    from harness.anchors import tried
     from harness.duels import stored
 
+    known = tried(bench.asked, bench.store)
+    asked: set[str] = set()
     for pair in comparison.pairs:
         for name, found in stored(bench.asked, pair.baseline, pair.candidate, bench.store).items():
-            typer.echo(f"{name}: {pair.candidate.name} against {pair.baseline.name}: {_said(found)}")
+            worth = known[name].told if name in known else "anchors not stored, judging again stores them"
+            typer.echo(f"{name}: {pair.candidate.name} against {pair.baseline.name}: {_said(found)}; {worth}")
+            asked.add(name)
+    for name, anchors in known.items():
+        if anchors.faults and name not in asked:
+            typer.echo(f"{name}: {anchors.told}")
 
 
 def _sentence(found: Tally, paired: Pairing) -> str:

@@ -45,7 +45,7 @@ def ls(
         Kind.corpora: _corpora,
         Kind.recipes: lambda w: _shelf("trainers/recipes", w),
         Kind.suites: lambda w: _shelf("tasks/suites", w),
-        Kind.tasks: lambda w: _shelf("tasks/stylo", w),
+        Kind.tasks: _tasks,
         Kind.runs: _runs,
         Kind.bases: _bases,
     }
@@ -127,6 +127,28 @@ def _shelf(shelf: str, workspace: Path) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _tasks(workspace: Path) -> list[dict[str, Any]]:
+    """Every task by its group, with what it asks and what it cannot see."""
+    from harness.shelves import list_yaml, origin
+    from harness.taskfile import GROUPS, shelf
+
+    whence = {path.stem: origin(path, workspace) for path in list_yaml("tasks/stylo", workspace)}
+    found = shelf(workspace).values()
+    order = (*GROUPS, None)
+    return [
+        {
+            "name": task.name,
+            "group": task.metadata.group or "",
+            "question": task.metadata.question,
+            "target": task.metadata.target.replace("_", " "),
+            "weakness": task.metadata.weakness,
+            "metrics": ", ".join(task.metrics),
+            "from": whence.get(task.name, ""),
+        }
+        for task in sorted(found, key=lambda task: order.index(task.metadata.group))
+    ]
 
 
 def _runs(workspace: Path) -> list[dict[str, Any]]:

@@ -27,7 +27,8 @@ def measure(
 ) -> None:
     """Measure a text on every text metric, beside the author and other authors; no model, nothing is stored.
 
-    Style is measured on valid texts only. AUC says how well a metric knows this author (.5: not at all).
+    Style is measured on valid texts only. Distance is from the author, as distributions (1: as far as he is
+    from himself). AUC says how well a metric knows this author (.5: not at all).
     """
     from harness.measuring import measure_file
     from harness.registering import find_path
@@ -58,6 +59,7 @@ def row(line: Line) -> dict[str, Any]:
         "95 % interval": "–" if math.isnan(low) else f"[{round(low, 6):.3g}, {round(high, 6):.3g}]",
         "author": line.author,
         "others": line.others,
+        "distance": line.distance,
         "AUC": line.auc,
         "n": line.n,
         "remark": line.note,

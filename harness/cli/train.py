@@ -43,8 +43,8 @@ def train(
     then_run: Annotated[bool, typer.Option("--then-run", help="Benchmark the new variants at once.")] = False,
 ) -> None:
     """Train a recipe's variants, one after the other (or reuse, or resume them), and register them."""
-    from harness.bench import warehouse
-    from harness.cli.train_plan import measured, print_plan
+    from harness.bench import find_suite, warehouse
+    from harness.cli.train_plan import measured, print_benchmark, print_plan
     from harness.forecast import check_disk, forecast, machine
     from harness.models.bases import resolve_base
     from harness.orders import orders
@@ -62,6 +62,11 @@ def train(
     ]
     if plan or probe:
         print_plan(measured(forecasts, workspace) if probe else forecasts, workspace)
+    if then_run:
+        _remark_on_precision(forecasts, workspace)
+    if plan or probe:
+        if then_run:
+            print_benchmark(forecasts, find_suite(workspace, None, chosen[0].corpus.name), workspace)
         return
     for each in forecasts:
         _refuse_or_warn(each)
@@ -70,8 +75,9 @@ def train(
         with Run(store, f"train {each.order.name}", each.order.limited) as run:
             variant = _carry_out(each, run, workspace, allow_degrade)
         typer.echo(summary(variant, reused=each.finished))
+        if kept := [f"{variant.name}+step{one['step']}" for one in variant.record.get("milestones", [])]:
+            typer.echo(f"{', '.join(kept)}  kept on the way")
     if then_run:
-        from harness.bench import find_suite
         from harness.cli.run import run_suite
         from harness.cli.score import score_suite
 
@@ -79,6 +85,18 @@ def train(
         names = [order.name for order in chosen]
         run_suite(workspace, suite, names, None)
         score_suite(workspace, suite, names, None)
+
+
+def _remark_on_precision(forecasts: list[Forecast], workspace: Path) -> None:
+    """Said before hours of training, not after them."""
+    from harness.bench import find_suite
+    from harness.forecast import benchmark_remark
+    from harness.suite import read_suite
+
+    suite = read_suite(find_suite(workspace, None, forecasts[0].order.corpus.name), workspace)
+    for line in dict.fromkeys(benchmark_remark(each, suite.dtype) for each in forecasts):
+        if line:
+            typer.echo(line)
 
 
 def free_disk(workspace: Path) -> int:

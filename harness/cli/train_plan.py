@@ -49,6 +49,40 @@ def print_plan(forecasts: Sequence[Forecast], workspace: Path) -> None:
             typer.echo(line)
 
 
+def print_benchmark(found: Sequence[Forecast], suite_name: str, workspace: Path) -> None:
+    """What ``--then-run`` adds: how long the benchmark of a new variant takes, and what it can decide.
+
+    From what is stored of the suite's other variants where there are any, else from assumptions (``reach``).
+    """
+    from harness import reference as references
+    from harness.batches import plan_variant
+    from harness.bench import open_bench, warehouse
+    from harness.plan import ask
+    from harness.reach import one_line, reaches
+    from harness.suite import read_suite
+    from harness.summaries import read_table
+    from harness.taskfile import read_tasks
+    from harness.types import Variant
+    from harness.variants import registered
+
+    if registered(warehouse(workspace)):
+        bench = open_bench(suite_name, workspace)
+        asked, variants, table = bench.asked, bench.variants, bench.table()
+    else:
+        suite = read_suite(suite_name, workspace)
+        asked = ask(suite, read_tasks(suite.tasks, workspace), references.load(suite.author, workspace))
+        variants, table = (), read_table(asked, (), warehouse(workspace))
+    # Only counted, never drawn: what the prompt will look like does not change how many answers there are.
+    trained = Variant(name="trained", kind="adapter", digest="not trained yet")
+    seconds = plan_variant(asked, trained, "", lambda said: said[-1]["content"], ()).seconds(
+        asked.suite.decode()
+    )
+    new = sum(not each.finished for each in found)
+    each = " each" if new > 1 else ""
+    typer.echo(f"then run  {suite_name}: {minutes(seconds)} (CPU){each}")
+    typer.echo(one_line(reaches(asked, variants, table)))
+
+
 def _print_one(found: Forecast, workspace: Path) -> None:
     free = f"{said_bytes(found.memory)} of {found.device.free / 1e9:.1f} GB free"
     word = "fits" if found.fits else "too large"

@@ -9,6 +9,7 @@ text always at his mean is as wrong as one far from it, hence distances between 
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections import Counter
@@ -71,13 +72,18 @@ def flesch_kincaid_grade(text: str, punkt: Punkt | None = None) -> float:
 
     Syllables are groups of vowels, less a silent final e: an estimate for English. Without words: NaN.
     """
-    tokens, lengths = words(text), sentence_lengths(text, punkt)
+    return flesch_kincaid_grade_of(words(text), sentence_lengths(text, punkt))
+
+
+def flesch_kincaid_grade_of(tokens: Sequence[str], lengths: Sequence[int]) -> float:
+    """``flesch_kincaid_grade`` of words and sentence lengths that are known already."""
     if not tokens or not lengths:
         return math.nan
     syllables = sum(count_syllables(token) for token in tokens)
     return 0.39 * len(tokens) / len(lengths) + 11.8 * syllables / len(tokens) - 15.59
 
 
+@functools.lru_cache(maxsize=20_000)
 def count_syllables(word: str) -> int:
     """Groups of vowels, a final silent e (not -le after a consonant) taken off; at least 1."""
     groups = len(_VOWELS.findall(word.lower()))

@@ -27,6 +27,7 @@ from harness.errors import (
     MissingPrerequisiteError,
     StylobenchError,
 )
+from harness.models.tokens import TokenPair, TokenScore
 from harness.shelves import python_path
 from harness.types import Decoding, Generation, GenerationRequest, Likelihood, LikelihoodRequest
 
@@ -64,6 +65,11 @@ class ChildModel:
         asked = [asdict(request) for request in requests]
         found = self._call("loglikelihood", requests=asked, window=window, context=context)
         return [Likelihood(**row) for row in found]
+
+    def continuations(self, pairs: Sequence[TokenPair]) -> list[TokenScore]:
+        """The score of each pair of tokens, each in one window."""
+        found = self._call("continuations", pairs=[asdict(pair) for pair in pairs])
+        return [TokenScore(**row) for row in found]
 
     def close(self) -> None:
         """End the child; its memory goes with it."""
@@ -132,6 +138,9 @@ def _carry_out(model: Any, asked: dict[str, Any]) -> Any:
     if asked["call"] == "generate":
         wanted = [GenerationRequest(**row) for row in asked["requests"]]
         return [asdict(row) for row in model.generate(wanted, make_decoding(**asked["decoding"]))]
+    if asked["call"] == "continuations":
+        pairs = [TokenPair(tuple(row["context"]), tuple(row["continuation"])) for row in asked["pairs"]]
+        return [asdict(row) for row in model.continuations(pairs)]
     texts = [LikelihoodRequest(**row) for row in asked["requests"]]
     return [asdict(row) for row in model.loglikelihood(texts, asked["window"], asked["context"])]
 

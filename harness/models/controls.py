@@ -4,6 +4,8 @@ author          the held-out passage itself: the ceiling, paired with every prom
 other:NAME      another author's passages: the floor (left out of every fit that scores it)
 copyist         training passages pasted: must fail the copying gate
 shuffled        the author's answer with its words shuffled: must lose every metric of order
+
+A suite's ``few_shot`` is asked for beside them, and does need a model: see ``few_shot``.
 """
 
 from __future__ import annotations
@@ -19,23 +21,29 @@ from harness.types import Passage, Prompt, Variant
 
 ENGINE = "control"
 VERSION = 2
+FEW_SHOT = "few_shot"
+"""A name in ``controls:`` that stands for every base of the bench with two examples in its prompt."""
+
+RESERVED = ("author", "copyist", "shuffled", FEW_SHOT)
+"""What no variant may be called, besides ``other:NAME``."""
 
 
 def expand(names: tuple[str, ...], reference: Reference) -> list[str]:
-    """Control names with ``other:*`` spelled out.
+    """The controls that need no model, with ``other:*`` spelled out.
 
     Raises:
         ConfigurationError: a control that does not exist.
     """
     valid = ["author", *(f"other:{name}" for name in sorted(reference.others)), "copyist", "shuffled"]
+    known = [*valid, FEW_SHOT]
     chosen: list[str] = []
     for name in names:
         if name == "other:*":
             chosen += [other for other in valid if other.startswith("other:")]
         elif name in valid:
             chosen.append(name)
-        else:
-            raise ConfigurationError(f"control {name!r} does not exist{nearest(name, valid)}")
+        elif name not in known:
+            raise ConfigurationError(f"control {name!r} does not exist{nearest(name, known)}")
     return list(dict.fromkeys(chosen))
 
 

@@ -11,7 +11,6 @@ import os
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,9 @@ import numpy as np
 from harness.errors import MissingPrerequisiteError, StylobenchError
 from harness.metrics.likelihood import rolling_windows
 from harness.models.noise import ItemNoise, uniforms
+from harness.models.precision import check_room, engine_of, loading, settle
+from harness.models.tokens import Forward, TokenPair, TokenScore, by_length
 from harness.types import Decoding, Generation, GenerationRequest, Likelihood, LikelihoodRequest
-
-_TOKENS_PER_FORWARD = 2048
-"""Upper bound of rows x columns in one likelihood forward: bounds the float32 logits to about 400 MB."""
 
 
 class HFModel:
@@ -41,11 +39,15 @@ class HFModel:
         transformers.utils.logging.disable_progress_bar()
         self._torch = torch
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self.engine = f"transformers/{dtype}/{self.device.partition(':')[0]}"
+        self.engine = engine_of(f"transformers/{dtype}/{self.device.partition(':')[0]}", path)
+        told = loading(dtype, path, self.device)
+        if self.device.startswith("cuda"):
+            free, _ = torch.cuda.mem_get_info(self.device)
+            check_room(path, dtype, free, torch.cuda.get_device_name(self.device))
         self.tokenizer = load_tokenizer(path)
         try:
             model = transformers.AutoModelForCausalLM.from_pretrained(
-                path, dtype=getattr(torch, dtype), use_safetensors=True, trust_remote_code=False
+                path, use_safetensors=True, trust_remote_code=False, **told
             )
         except torch.OutOfMemoryError:
             raise
@@ -54,7 +56,9 @@ class HFModel:
         # The request's decoding is the whole of it: a base's own repetition penalty must not slip in.
         model.generation_config = transformers.GenerationConfig()
         self._stops = stop_ids(path, self.tokenizer)
-        self._model: Any = model.to(self.device).eval()
+        # What is loaded quantised already lies where it will stay, and refuses to be moved.
+        placed = settle(model) if "device_map" in told else model.to(self.device)
+        self._model: Any = placed.eval()
         self._names: dict[Path, str] = {}
         self._wearing: Path | None = None
         self._biased: Path | None = None
@@ -177,7 +181,7 @@ class HFModel:
         """Rolling windows over each text after its prefix (BOS, or EOS where there is none)."""
         tokenizer = self.tokenizer
         start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-        jobs: list[_Forward] = []
+        jobs: list[Forward] = []
         counts = []
         for index, request in enumerate(requests):
             prefix = tokenizer.encode(request.prefix, add_special_tokens=False) if request.prefix else [start]
@@ -187,14 +191,26 @@ class HFModel:
             for piece in rolling_windows(len(target), room, context and min(context, room)):
                 before = prefix if piece.start < 0 else target[piece.start : piece.start + 1]
                 ids = before + target[max(piece.start, -1) + 1 : piece.end + 1]
-                jobs.append(_Forward(index, ids, piece.n_scored))
+                jobs.append(Forward(index, ids, piece.n_scored))
         totals = [0.0] * len(requests)
-        for group in _by_length(jobs):
+        for group in by_length(jobs):
             for job, value in zip(group, self._score(group), strict=True):
-                totals[job.index] += value
+                totals[job.index] += value.loglik
         return [Likelihood(total, n) for total, n in zip(totals, counts, strict=True)]
 
-    def _score(self, group: list[_Forward]) -> list[float]:
+    def continuations(self, pairs: Sequence[TokenPair]) -> list[TokenScore]:
+        """Each pair in one window; whoever asks has cut the context to what the model can read."""
+        jobs = [
+            Forward(index, [*pair.context, *pair.continuation], len(pair.continuation))
+            for index, pair in enumerate(pairs)
+        ]
+        groups = by_length(jobs)
+        found = {
+            job.index: one for group in groups for job, one in zip(group, self._score(group), strict=True)
+        }
+        return [found[index] for index in range(len(pairs))]
+
+    def _score(self, group: list[Forward]) -> list[TokenScore]:
         """Sum of log p over the last ``n_scored`` tokens of each row: right-padded, one forward.
 
         The last token of a row is predicted and never read, so a window may fill the model's whole length.
@@ -214,7 +230,8 @@ class HFModel:
                 predicted = logits[row, end - job.n_scored : end].float()
                 wanted = torch.tensor(job.ids[-job.n_scored :], device=self.device)
                 loss = torch.nn.functional.cross_entropy(predicted, wanted, reduction="none")
-                values.append(-float(loss.double().sum()))
+                greedy = bool((predicted.argmax(dim=-1) == wanted).all())
+                values.append(TokenScore(-float(loss.double().sum()), greedy))
         return values
 
     def close(self) -> None:
@@ -222,25 +239,6 @@ class HFModel:
         del self._model
         if self.device.startswith("cuda"):
             self._torch.cuda.empty_cache()
-
-
-@dataclass(frozen=True)
-class _Forward:
-    """One row of a likelihood forward: its request, its tokens, and how many of the last are scored."""
-
-    index: int
-    ids: list[int]
-    n_scored: int
-
-
-def _by_length(jobs: list[_Forward]) -> list[list[_Forward]]:
-    groups: list[list[_Forward]] = []
-    for job in sorted(jobs, key=lambda job: -len(job.ids)):
-        if groups and (len(groups[-1]) + 1) * len(groups[-1][0].ids) <= _TOKENS_PER_FORWARD:
-            groups[-1].append(job)
-        else:
-            groups.append([job])
-    return groups
 
 
 def _trains_biases(adapter: Path) -> bool:

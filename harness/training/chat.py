@@ -63,9 +63,12 @@ class Turn:
     header: str
 
 
-def conversation(system: str, user: str, assistant: str | None = None) -> list[Message]:
-    """The messages of one turn; an empty system prompt is left out."""
+def conversation(
+    system: str, user: str, assistant: str | None = None, earlier: Sequence[Message] = ()
+) -> list[Message]:
+    """The messages of one turn, after ``earlier`` ones; an empty system prompt is left out."""
     messages: list[Message] = [{"role": "system", "content": system}] if system else []
+    messages += earlier
     messages.append({"role": "user", "content": user})
     if assistant is not None:
         messages.append({"role": "assistant", "content": assistant})

@@ -146,6 +146,21 @@ def answers(
     ]
 
 
+@dataclass(frozen=True)
+class Appraisal:
+    """Where a model stands at one end of a training: its validation loss (nats a target token, NaN without
+    validation examples) and its answers to the sample prompts."""
+
+    loss: float
+    answers: tuple[str, ...]
+
+
+def appraise(model: Any, tokenizer: Any, validation: Sequence[Row], spec: TrainingSpec) -> Appraisal:
+    """Where the model stands now, as it is: adapter on or off, in whatever mode the caller has put it."""
+    loss = validate(model, tokenizer, validation).loss
+    return Appraisal(loss, tuple(sample_answers(model, tokenizer, spec)))
+
+
 class CopyWatch:
     """How much of a model's answers to validation prompts stands word for word in the train examples."""
 

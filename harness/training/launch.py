@@ -26,7 +26,7 @@ from harness.errors import MissingPrerequisiteError, StylobenchError, nearest
 from harness.shelves import python_path
 from harness.training.checkpoints import write_json
 from harness.training.memory import next_attempt
-from harness.training.program import EXIT_OUT_OF_MEMORY
+from harness.training.program import EXIT_DISK_FULL, EXIT_OUT_OF_MEMORY
 from harness.training.spec import Lora as Lora
 from harness.training.spec import TrainingSpec as TrainingSpec
 from harness.training.watching import append_event
@@ -64,8 +64,8 @@ def train(
     A child out of memory is followed by a fresh one with smaller batches (event ``retry``), which goes on
     from the last checkpoint; with ``allow_degrade`` also by one with shorter examples. The record's
     ``degraded`` says what was changed.
-    Raises MissingPrerequisiteError where trainer or interpreter is not there, and StylobenchError,
-    quoting the log's last lines, where the child fails.
+    Raises MissingPrerequisiteError where trainer or interpreter is not there, or the disk is full, and
+    StylobenchError, quoting the log's last lines, where the child fails.
     """
     done = finished_record(spec)
     if done is not None:
@@ -112,6 +112,11 @@ def _train(
         if ended.status == 0 and record is not None:
             break
         smaller = next_attempt(attempt, allow_degrade) if ended.out_of_memory else None
+        if ended.status == EXIT_DISK_FULL:
+            raise MissingPrerequisiteError(
+                f"training with {trainer.stem}: the disk of {spec.out} is full; make room, and run the same "
+                "command again to go on from the newest checkpoint"
+            )
         if smaller is None:
             raise StylobenchError(_failure(trainer, ended, Path(spec.out) / "trainer.log", allow_degrade))
         attempt = smaller

@@ -24,6 +24,7 @@ from harness.training.packing import Collate, pack
 from harness.training.program import Events, place
 from harness.training.progress import Clock, Looking, Viewer
 from harness.training.reading import Splits
+from harness.training.saving import save_milestone
 from harness.training.spec import TrainingSpec
 
 
@@ -120,6 +121,10 @@ def fit(
                 )
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step in spec.milestones and place().first:
+                with clock.aside():
+                    save_milestone(model, spec, state.global_step)
+                events.say("milestone", step=state.global_step)
             every = spec.evaluates_every
             last = state.global_step == state.max_steps
             if every and place().first and (state.global_step % every == 0 or last):

@@ -26,15 +26,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from harness.models.precision import NF4_BYTES as NF4_BYTES
 from harness.training.anatomy import Anatomy, Matrix
 from harness.training.spec import TrainingSpec
 from harness.training.trainable import Trainable, count_trainable, is_targeted, trains_head
 
 Kind = Literal["cuda", "cpu"]
-
-NF4_BYTES = 0.5 + (1 + 4 / 256) / 64
-"""Bytes a weight in NF4: 4 bits, an 8-bit constant a block of 64, a 32-bit one a 256 of those
-(Dettmers and others 2023, double quantisation): .516."""
 
 FRAGMENTATION = 0.05
 """Share of the peak that lies unusable between blocks, by the allocator's own "reserved" on an H200."""

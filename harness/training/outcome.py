@@ -1,16 +1,14 @@
-"""What a trainer leaves: the adapter's folder, and a record of what it took.
+"""What a trainer leaves beside the adapter: a record of what it took.
 
-model --save_adapter--> OUT/adapter     facts --record--> OUT/record.json, written last
+facts --write_record--> OUT/record.json, written last
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import math
 import platform
 import resource
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import StylobenchError
-from harness.text import digest
-from harness.training.checkpoints import sha256_file, write_json
+from harness.training.checkpoints import write_json
 from harness.training.evaluation import VALIDATION_EXAMPLES
 from harness.training.loop import History
 from harness.training.program import place
 from harness.training.reading import Splits
-from harness.training.spec import Lora, TrainingSpec
+from harness.training.saving import adapter_digest, kept_milestones
+from harness.training.spec import TrainingSpec
 
 LIBRARIES = ("accelerate", "bitsandbytes", "datasets", "peft", "torch", "transformers", "trl", "unsloth")
 
@@ -90,34 +88,6 @@ def measure_memory(base_gb: float) -> Memory:
     )
 
 
-def save_adapter(model: Any, spec: TrainingSpec) -> Path:
-    """``<out>/adapter`` as safetensors, complete or not there at all.
-
-    A record that lies there goes first: it speaks of the adapter that is replaced.
-    """
-    out = Path(spec.out)
-    (out / "record.json").unlink(missing_ok=True)
-    building, adapter = out / ".adapter.tmp", out / "adapter"
-    for stale in (building, adapter):
-        shutil.rmtree(stale, ignore_errors=True)
-    model.save_pretrained(building, safe_serialization=True)
-    (building / "README.md").unlink(missing_ok=True)  # a model card of empty headings
-    config = json.loads((building / "adapter_config.json").read_text(encoding="utf-8"))
-    for named in ("target_modules", "modules_to_save"):
-        if isinstance(config.get(named), list):
-            config[named].sort()  # a set upstream: its order changes from run to run
-    config["base_model_name_or_path"] = spec.base_name  # a path of this machine helps nobody else
-    write_json(building / "adapter_config.json", config)
-    for path in building.iterdir():
-        path.chmod(0o644)  # safetensors files are made for their owner's eyes only
-    return building.rename(adapter)
-
-
-def adapter_digest(weights: Path, lora: Lora) -> str:
-    """sha256 over the adapter's weights and the scale they are applied with (alpha over r)."""
-    return digest({"weights": sha256_file(weights), "r": lora.r, "alpha": lora.alpha})
-
-
 def check_loss(history: History) -> None:
     """Raises StylobenchError where training has blown up."""
     if not history.losses or not math.isfinite(history.losses[-1]):
@@ -178,6 +148,7 @@ def write_record(
         "card_percent": memory.card_percent,
         "adapter_mb": weights.stat().st_size / 1e6,
         "adapter_digest": adapter_digest(weights, spec.lora),
+        "milestones": [milestone.as_json() for milestone in kept_milestones(spec)],
         "trainable_parameters": trainable,
         "samples": [vars(sample) for sample in samples],
         "seed": spec.seed,

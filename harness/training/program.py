@@ -27,6 +27,12 @@ from harness.training.spec import TrainingSpec
 EXIT_OUT_OF_MEMORY = errno.ENOMEM
 """12; the launcher starts a fresh process with smaller batches."""
 
+EXIT_DISK_FULL = errno.ENOSPC
+"""28; where the disk is full no log can say so."""
+
+_DISK_FULL = ("No space left on device", "os error 28", "Disk quota exceeded", "PytorchStreamWriter failed")
+"""What safetensors' and torch's writers say, which know no OSError."""
+
 _FULL = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
@@ -69,7 +75,7 @@ def place() -> Place:
 def start(arguments: list[str], work: Callable[[TrainingSpec, Events], None]) -> int:
     """Run ``work`` on the spec named on the command line; the program's exit status.
 
-    0 done, 2 a spec that cannot be used, 12 out of memory, 1 anything else.
+    0 done, 2 a spec that cannot be used, 12 out of memory, 28 disk full, 1 anything else.
     """
     # Libraries print to stdout when they please; what they say goes to stderr, the events keep stdout.
     spoken = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -84,7 +90,10 @@ def start(arguments: list[str], work: Callable[[TrainingSpec, Events], None]) ->
         print(error, file=sys.stderr)
         return error.exit_code
     except Exception as error:
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # the log may lie on a disk that is full
+            traceback.print_exc()
+        if is_disk_full(error):
+            return EXIT_DISK_FULL
         if is_out_of_memory(error):
             with contextlib.suppress(OSError):
                 Events(spoken).say("out_of_memory", rank=place().rank)
@@ -99,6 +108,17 @@ def is_out_of_memory(error: BaseException | None) -> bool:
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
             return True
         if isinstance(error, RuntimeError) and any(word in str(error) for word in _FULL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether this error, or one it came from, says that there was no room left to write."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(said in str(error) for said in _DISK_FULL):
             return True
         error = error.__cause__ or error.__context__
     return False

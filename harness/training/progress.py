@@ -1,6 +1,7 @@
 """What a run remembers of itself while it trains: the time it took, and how good the model was on the way.
 
-    clock.json       seconds spent, at each log         \\
+    before.json      the base's loss and answers        \\
+    clock.json       seconds spent, at each log          |
     checkpoint-N/    elapsed.json, looks.json, best/      >-- read again after a kill
     best/            the adapter of the best look       /
 """
@@ -9,18 +10,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError
 from harness.training.checkpoints import write_json
-from harness.training.evaluation import CopyWatch, Look, best, undisturbed, validate
-from harness.training.program import place
+from harness.training.evaluation import Appraisal, CopyWatch, Look, appraise, best, undisturbed, validate
+from harness.training.program import Events, place
 from harness.training.reading import Splits, wear
 from harness.training.spec import TrainingSpec
 
@@ -153,6 +155,45 @@ class Viewer:
             return None
         wear(self.model, self.folder)
         return best(self.looks, self.spec.max_copied)
+
+
+def base_ahead(
+    model: Any,
+    tokenizer: Any,
+    splits: Splits,
+    spec: TrainingSpec,
+    checkpoints: Path,
+    events: Events,
+    looking: Looking = lambda model: contextlib.nullcontext(),
+) -> Appraisal | None:
+    """Where the base stands, for a run that will change the base itself; None where taking the adapter off
+    gives the base back, so that it can be measured afterwards.
+
+    ``lora.bias`` trains biases of the base's own layers, which stay when the adapter is taken off. ``model``
+    wears a fresh LoRA, which changes nothing yet. Measured once and kept beside the checkpoints; by the first
+    process alone.
+    """
+    if spec.lora.bias == "none" or not place().first:
+        return None
+    path = checkpoints / "before.json"
+    found = _read_appraisal(path, len(spec.sample_prompts))
+    if found is None:
+        events.say("evaluate", model="before")
+        with undisturbed(model), looking(model):
+            found = appraise(model, tokenizer, splits.validation, spec)
+        write_json(path, asdict(found) | {"loss": None if math.isnan(found.loss) else found.loss})
+    return found
+
+
+def _read_appraisal(path: Path, n_prompts: int) -> Appraisal | None:
+    """What was kept; None where nothing was, it cannot be read, or it answers other prompts."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        loss = math.nan if kept["loss"] is None else float(kept["loss"])
+        answers = tuple(map(str, kept["answers"]))
+        return Appraisal(loss, answers) if len(answers) == n_prompts else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _seconds(path: Path) -> float:

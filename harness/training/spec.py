@@ -36,7 +36,7 @@ _PLACES = {
 
 _LATER = {
     *("trainer", "load_in_4bit", "packing", "optimizer", "gradient_checkpointing", "keep", "eval_steps"),
-    *("max_copied", "continue_from", "template", "bias", "modules_to_save", "program"),
+    *("max_copied", "continue_from", "template", "bias", "modules_to_save", "program", "milestones"),
 }
 """Keys that runs finished before they were there lack: a digest covers them only off their default."""
 
@@ -78,6 +78,7 @@ class TrainingSpec:
     ``max_copied``: share of answers, in [0, 1], that may be copied at a checkpoint that is kept.
     ``template``: the chat template of the sample prompts, as ``Template.record`` writes it.
     ``devices``: CUDA indices, () being whatever is there; ``offload``: activations wait in the host's memory.
+    ``milestones``: steps whose adapter is kept too.
     ``tensorboard``: whether its events are written into ``<out>/tensorboard``.
     ``degraded``: what was changed after running out of memory, in words.
     Raises ConfigurationError for values no trainer could use.
@@ -122,6 +123,7 @@ class TrainingSpec:
     tensorboard: bool = False
     degraded: tuple[str, ...] = ()
     program: str = ""
+    milestones: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.epochs is None):
@@ -131,6 +133,8 @@ class TrainingSpec:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigurationError(f"{name} must be at least 1, and is {value}")
+        if any(step < 1 for step in self.milestones):
+            raise ConfigurationError(f"milestones are steps from 1 on, and one is {min(self.milestones)}")
         if self.lora.r < 1:
             raise ConfigurationError(f"lora.r must be at least 1, and is {self.lora.r}")
         if self.epochs is not None and self.epochs <= 0:

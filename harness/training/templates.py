@@ -12,6 +12,7 @@ ever be found again: the date is always ``PINNED_DATE``.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -96,6 +97,35 @@ def template_of(record: Mapping[str, Any]) -> Template:
             f"the record names template {written[_FILE]} and does not hold its text; train again"
         )
     return Template({name: value for name, value in written.items() if value is not None})
+
+
+def stored_source(folder: Path) -> str:
+    """The Jinja text that a model's or an adapter's folder holds for its chats; empty where it holds none.
+
+    ``chat_template.jinja`` goes before ``chat_template.json`` and ``tokenizer_config.json``, as transformers
+    has it. Of several named templates the default one is meant. Raises ConfigurationError where a file cannot
+    be read.
+    """
+    try:
+        if (folder / "chat_template.jinja").is_file():
+            return (folder / "chat_template.jinja").read_text(encoding="utf-8")
+        for name in ("chat_template.json", "tokenizer_config.json"):
+            if (folder / name).is_file():
+                kept = json.loads((folder / name).read_text(encoding="utf-8"))
+                if found := _default(kept.get("chat_template")):
+                    return found
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigurationError(f"{folder.name}: its chat template cannot be read ({error})") from None
+    return ""
+
+
+def _default(kept: Any) -> str:
+    """One template, or the default of several, which older files list as pairs of name and template."""
+    if isinstance(kept, list):
+        kept = {each.get("name"): each.get("template") for each in kept if isinstance(each, Mapping)}
+    if isinstance(kept, Mapping):
+        kept = kept.get("default")
+    return str(kept or "")
 
 
 def source_of(tokenizer: Any, template: Template) -> str:

@@ -29,6 +29,7 @@ from harness.metrics.lexical import mattr, type_token_ratio
 from harness.models import controls
 from harness.pairing import Pair
 from harness.plan import Ask, ask
+from harness.positions import positions, ranking
 from harness.reference import Reference, author_answer
 from harness.statistics import wilson
 from harness.suite import read_suite
@@ -83,8 +84,8 @@ def main(workspace: Path, suite_name: str | None) -> int:
     failing = {
         name for name in measured if any(g.outcome == "FAIL" for g in summaries.gates(table, asked, name))
     }
-    positions = {p.variant: p for p in summaries.positions(table, list(measured))}
-    order = [p.variant for p in summaries.ranking(list(positions.values()), failing)]
+    standing = {p.variant: p for p in positions(table, list(measured))}
+    order = [p.variant for p in ranking(list(standing.values()), failing)]
     missed = []
     print(f"{len(asked.prompts)} prompts, {DRAWS} answers each, at most {asked.max_words} words\n")
     print("| answers | flagged [95 %] | style position | rank | gates | better than author | than another |")
@@ -93,7 +94,7 @@ def main(workspace: Path, suite_name: str | None) -> int:
         flagged = [max(row["invalid"].value, row["copied"].value) > 0 for row in measured[name]]
         share, (low, high) = float(np.mean(flagged)), wilson(sum(flagged), len(flagged))
         gains = [better(name, other, table, asked) if name != other else [] for other in honest[:2]]
-        at = positions[name]
+        at = standing[name]
         place = f"{at.value:.2f}" if at.value == at.value else at.note
         cells = [
             name, f"{share:.1%} [{low:.1%}, {high:.1%}] of {len(flagged)}", place, str(order.index(name) + 1),

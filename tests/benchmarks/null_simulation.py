@@ -2,9 +2,10 @@
 
     differences per prompt or document between two variants of a real workspace, their mean taken out
       --whole rows drawn anew, or their signs turned at random--> worlds in which nothing differs
-      --the rules of harness.compare--> share of worlds with `better` or `WORSE` on any primary
+      --the rules of harness.deciding--> share of worlds with `better` or `WORSE` on any primary
 
-    power    the same with one margin taken from one primary, at the n that `compare` prints as sufficient
+    power    the same with one margin taken from one primary, or added, at the n that `compare` prints as
+             sufficient for it: what is skewed is harder to see in one of the two directions
 
 A row holds the primaries of one prompt, or of one document, so that what hangs together stays together.
 Nothing is approximated: the sign flips are compare's own 10,000, applied to many worlds at once. Intervals
@@ -26,12 +27,13 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import compare as rules
+from harness import deciding as rules
 from harness import statistics
 from harness.bench import Bench, find_suite, open_bench
-from harness.compare import ALPHA, FEWEST_UNITS
-from harness.statistics import holm, paired_test, sample_size, wilson
+from harness.compare import FEWEST_UNITS
+from harness.statistics import holm, paired_test, wilson
 from harness.summaries import Table, weight
+from harness.telling import ALPHA
 from harness.types import Interval, Verdict
 
 REPEATS, POWER_REPEATS, MOST_FALSE, LEAST_POWER = 5_000, 5_000, 0.05, 0.8
@@ -73,7 +75,8 @@ def main(workspace: Path, suite: str | None, repeats: int) -> int:
             cells = [f"{baseline} -> {candidate}", null, f"{rate:.2%} [{low:.2%}, {high:.2%}]"]
             print(f"| {' | '.join([*cells, f'{share(bare):.2%}', listed])} |", flush=True)
             missed += [f"{baseline} -> {candidate} ({null}) {rate:.2%}"] if rate > MOST_FALSE else []
-    print("\n| pair | metric | SD | margin | n | found | called WORSE |\n|" + "---|" * 7)
+    print("\n| pair | metric | SD | margin | n | loss found | called WORSE | gain found | called better |")
+    print("|" + "---|" * 9)
     print("\n".join(power_lines))
     print(f"\nmissed: {'; '.join(missed) or 'none'}")
     return 1 if missed else 0
@@ -155,13 +158,17 @@ def judge(
 
 
 def outcome_of(metric: str, d: np.ndarray, p_holm: float, margin: float, family: int) -> str:
-    """The outcome by ``harness.compare``, on a verdict without an interval."""
-    draft = Verdict(
+    """The outcome by ``harness.deciding``, on a verdict without an interval."""
+    draft = rules.Draft(_undecided(metric, d, margin), math.nan, margin, float(d.std(ddof=1)))
+    return rules.decide(draft, p_holm, family).outcome
+
+
+def _undecided(metric: str, d: np.ndarray, margin: float) -> Verdict:
+    return Verdict(
         metric=metric, task="", outcome="inconclusive", primary=True, baseline=0.0, candidate=0.0,
         difference=float(d.mean()), interval=UNKNOWN, p_holm=math.nan, n=len(d), unit="prompts",
         margin=margin, detectable=math.nan, needed=0,
     )  # fmt: skip
-    return rules._decide(rules._Draft(draft, math.nan, margin, float(d.std(ddof=1))), p_holm, family).outcome
 
 
 def powers(
@@ -171,36 +178,44 @@ def powers(
     rng: np.random.Generator,
     missed: list[str],
 ) -> list[str]:
-    """A row a primary: how often a loss of one margin is found (Holm p < .05, in the right direction) and how
-    often it is called WORSE, which also asks that the mean reach the margin, so that half is what can be had.
+    """A row a primary: how often a loss and a gain of one margin are found (Holm p < .05, in the right
+    direction), and how often they are called by their names, which also asks that the mean reach the margin,
+    so that half is what can be had.
     """
     lines = []
     for metric, rows in found.rows.items():
-        sd, margin = float(rows.std(ddof=1)), found.margins[metric]
-        if sd == 0:
-            lines.append(f"| {pair} | {metric} | 0 | {margin:.4g} | – | nothing varies | – |")
+        margin, n = found.margins[metric], sufficient(found, metric)
+        cells = [pair, metric, f"{rows.std(ddof=1):.4g}", f"{margin:.4g}", str(n)]
+        if not rows.any():
+            lines.append(f"| {' | '.join([*cells, 'nothing varies'])} | – | – | – |")
             continue
-        n = max(FEWEST_UNITS, sample_size(sd, margin, alpha=ALPHA / len(found.rows)))
-        worlds = draw(found, POWER_REPEATS, rng, n=n)[metric] - margin
-        p = p_values(worlds)
-        seen, called = [], []
-        for world in range(POWER_REPEATS):
-            rest = [null_p[other][world % len(null_p[other])] for other in found.rows if other != metric]
-            p_holm = holm([p[world], *rest])[0]
-            seen.append(p_holm < ALPHA and worlds[world].mean() < 0)
-            called.append(outcome_of(metric, worlds[world], p_holm, margin, len(found.rows)) == "WORSE")
-        cells = [
-            pair,
-            metric,
-            f"{sd:.4g}",
-            f"{margin:.4g}",
-            str(n),
-            f"{share(seen):.1%}",
-            f"{share(called):.1%}",
-        ]
+        centred = draw(found, POWER_REPEATS, rng, n=n)[metric]
+        for sign, name in ((-1, "WORSE"), (1, "better")):
+            worlds = centred + sign * margin
+            p = p_values(worlds)
+            seen, called = [], []
+            for world in range(POWER_REPEATS):
+                rest = [null_p[other][world % len(null_p[other])] for other in found.rows if other != metric]
+                p_holm = holm([p[world], *rest])[0]
+                seen.append(p_holm < ALPHA and sign * worlds[world].mean() > 0)
+                called.append(outcome_of(metric, worlds[world], p_holm, margin, len(found.rows)) == name)
+            cells += [f"{share(seen):.1%}", f"{share(called):.1%}"]
+            if share(seen) < LEAST_POWER:
+                missed.append(f"{pair} {metric} {sign:+} margin found {share(seen):.1%} at n = {n}")
         lines.append(f"| {' | '.join(cells)} |")
-        missed += [f"{pair} {metric} found {share(seen):.1%} at n = {n}"] if share(seen) < LEAST_POWER else []
     return lines
+
+
+def sufficient(found: Differences, metric: str) -> int:
+    """The n that ``compare`` prints beside *cannot tell*. Of a rate that never varied, it is where none seen
+    would be `same`, and no power.
+    """
+    d = found.rows[metric]
+    draft = rules.Draft(
+        _undecided(metric, d, found.margins[metric]), math.nan, found.margins[metric], float(d.std(ddof=1)),
+        discordant=None if d.any() else 0, d=d,
+    )  # fmt: skip
+    return max(FEWEST_UNITS, rules.units_to_decide(draft, found.margins[metric], ALPHA / len(found.rows)))
 
 
 def share(flags: Sequence[object]) -> float:

@@ -27,6 +27,7 @@ from harness.differences import Fallen
 from harness.errors import ConfigurationError
 from harness.pairing import Pair
 from harness.store import Run
+from harness.taskfile import GROUPS
 from harness.types import Gate, Interval, Outcome, Verdict
 from harness.variants import as_row, registered
 
@@ -322,10 +323,36 @@ def test_how_a_comparison_is_typed_does_not_move_the_bar(own: Shell) -> None:
         assert row["verdict"] == "slight gain"
 
 
-def test_nothing_grows_where_nothing_is_open(own: Shell) -> None:
-    said = own("compare", *SIDES, "--grow", "4")
+def test_a_metric_that_the_suite_lacks_is_scored_without_inference(own: Shell) -> None:
+    before = warehouse(own.workspace)
+    answers = before.version("responses")
+    said = own("score", "small", "--metrics", "mtld, commas,words")
     assert said.code == 0
-    assert said.out.startswith("--grow 4: nothing that decides is open, so nothing was computed\n")
+    assert "not in the suite: mtld, punctuation; report and compare show what its `tasks:` lists" in said.out
+    found = warehouse(own.workspace)
+    assert found.version("responses") == answers
+    for metric in ("mtld", "dashes"):
+        assert len(found.read("scores", metric=metric)) == len(found.read("scores", metric="words"))
+    assert "0 computed" in own("score", "small", "--metrics", "mtld").out
+    wrong = own("score", "small", "--metrics", "mltd")
+    assert wrong.code == 2
+    assert "no task reports the metric 'mltd', did you mean 'mtld'?" in wrong.err
+
+
+def test_tasks_are_listed_by_group_with_what_they_cannot_see(shell: Shell) -> None:
+    found = json.loads(shell("ls", "tasks", "--format", "json").out)
+    readability = next(row for row in found if row["name"] == "readability")
+    assert (readability["group"], readability["target"]) == ("lexical", "toward author")
+    assert readability["metrics"] == "flesch_kincaid_grade"
+    assert readability["weakness"].startswith("English only")
+    assert readability["question"].endswith("?")
+    assert [row["group"] for row in found] == sorted((row["group"] for row in found), key=GROUPS.index)
+
+
+def test_growing_needs_a_maximum_declared_beforehand(own: Shell) -> None:
+    said = own("compare", *SIDES, "--grow", "4")
+    assert said.code == 2
+    assert "max_prompts" in said.err
 
 
 def test_a_verdict_in_json_has_its_p_value_and_n(shell: Shell) -> None:

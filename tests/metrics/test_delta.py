@@ -81,3 +81,14 @@ def test_answers_are_pooled_into_long_segments() -> None:
     assert [len(segment.split()) for segment in segments] == [1200] * 5
     assert delta.pool_segments(answers[:16]) == ()
     assert [len(s.split()) for s in delta.pool_segments(answers[:17])] == [1200, 1200, 1200, 1500]
+
+
+def test_a_background_of_the_two_texts_alone_says_nothing() -> None:
+    """Two values have z = -1/sqrt(2) and 1/sqrt(2), whatever the texts: every word gives sqrt(2)."""
+    for seed in range(5):
+        first, second = write(HIS, 400, seed), write(HERS if seed % 2 else HIS, 400, 50 + seed)
+        pair = delta.DeltaReference.fit([first], [first, second], n_words=9)
+        apart = [a != b for a, b in zip(pair.z(first), pair.z(second), strict=True)]
+        assert sum(apart) > 4
+        gaps = np.abs(pair.z(first) - pair.z(second))[apart]
+        assert gaps == pytest.approx(math.sqrt(2))

@@ -24,6 +24,7 @@ def test_expand_spells_out_the_others_and_keeps_the_order(reference: Reference) 
         "other:thorne", "other:flint", "author",
     ]  # fmt: skip
     assert controls.expand((), reference) == []
+    assert controls.expand(("few_shot", "author"), reference) == ["author"]  # a model answers that one
 
 
 def test_a_control_that_does_not_exist_offers_the_nearest(reference: Reference) -> None:

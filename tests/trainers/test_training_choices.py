@@ -31,6 +31,15 @@ SFTTrainer.training_step = step
 """
 # The same card twice: the second process has no room for its share of three examples.
 SECOND_IS_FULL = FULL_FROM_STEP_3.replace("if self", "if os.environ.get('RANK') == '1' and self")
+DIES_AT_STEP_3 = """
+import harness.training.program as program
+said = program.Events.say
+def say(self, event, **facts):
+    said(self, event, **facts)
+    if event == "step" and facts["step"] == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+program.Events.say = say
+"""
 # Learns until step 4 and then only forgets: the last checkpoint is not the best.
 FORGETS_AFTER_STEP_4 = """
 import harness.training.progress as progress
@@ -167,6 +176,41 @@ def test_whole_modules_are_trained_saved_and_gone_on_from(spec: TrainingSpec) ->
             again(spec, "third", lora=dataclasses.replace(lora, r=8), continue_from=str(adapter)),
             trainer=TRAINER,
         )
+
+
+def test_before_is_the_base_also_where_its_own_biases_are_trained(spec: TrainingSpec, tmp_path: Path) -> None:
+    """Taking the adapter off leaves trained biases on: measured afterwards, ``before`` would be better."""
+    base = build_tiny_llama(tmp_path / "biased", attention_bias=True)
+    asked = dataclasses.replace(
+        spec, base_path=str(base), sample_prompts=("Why?",), eval_steps=6, lr=0.05, save_steps=100
+    )
+    plain = train(again(asked, "unbiased"), trainer=TRAINER)
+    lora = dataclasses.replace(spec.lora, bias="all")
+    record = train(again(asked, "all_biases", lora=lora), trainer=TRAINER)
+    assert record["validation_loss"]["before"] == plain["validation_loss"]["before"]
+    assert record["samples"][0]["before"] == plain["samples"][0]["before"]
+    assert record["validation_loss"]["after"] < record["validation_loss"]["before"]
+    assert record["validation_loss"]["after"] == pytest.approx(record["validation_curve"][-1]["loss"])
+
+
+def test_a_resumed_run_keeps_what_was_measured_of_the_base(spec: TrainingSpec, tmp_path: Path) -> None:
+    lora = dataclasses.replace(spec.lora, bias="all")
+    asked = again(spec, "biased_again", lora=lora, sample_prompts=("Why?",))
+    heard: list[str] = []
+    with pytest.raises(StylobenchError):
+        train(
+            asked,
+            trainer=altered_trainer(tmp_path, TRAINER, DIES_AT_STEP_3),
+            on_event=lambda event: heard.append(event.get("model", "")),
+        )
+    (kept,) = (Path(asked.out) / "checkpoints").glob("*/before.json")
+    kept.write_text(json.dumps({"loss": 7.25, "answers": ["as it was"]}))
+    record = train(asked, trainer=TRAINER, on_event=lambda event: heard.append(event.get("model", "")))
+    assert record["resumed_from"] == 2
+    assert [name for name in heard if name] == ["before", "after"]
+    assert record["validation_loss"]["before"] == 7.25
+    assert record["samples"][0]["before"] == "as it was"
+    assert not kept.exists()
 
 
 @pytest.mark.slow

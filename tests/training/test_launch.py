@@ -92,6 +92,13 @@ def test_failure_quotes_the_end_of_the_log_and_says_where_it_is(tmp_path: Path) 
     assert standing(read_events(tmp_path / "out" / EVENTS)).state == "failed"
 
 
+def test_a_full_disk_is_one_line_with_what_to_do(tmp_path: Path) -> None:
+    """The log may lie on that very disk, so the exit code says it."""
+    full = program(tmp_path, "import errno, sys; sys.exit(errno.ENOSPC)")
+    with pytest.raises(MissingPrerequisiteError, match=r"^training with \w+: the disk of .* is full; "):
+        train(make_spec(tmp_path / "out"), trainer=full)
+
+
 def test_ending_without_a_record_is_a_failure(tmp_path: Path) -> None:
     with pytest.raises(StylobenchError, match="without a record"):
         train(make_spec(tmp_path / "out"), trainer=program(tmp_path, "pass"))

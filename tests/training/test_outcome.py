@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.training.outcome import save_adapter
+from harness.training.saving import save_adapter
 from harness.training.spec import Lora, TrainingSpec
 
 

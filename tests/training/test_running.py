@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import math
 from pathlib import Path
@@ -15,7 +16,7 @@ from harness.errors import ConfigurationError, StylobenchError
 from harness.training.evaluation import CopyWatch, Look, best, prompt_ids, target_text
 from harness.training.loop import common_settings, tokens_between
 from harness.training.packing import Collate, pack
-from harness.training.program import is_out_of_memory
+from harness.training.program import is_disk_full, is_out_of_memory
 from harness.training.progress import Clock
 from harness.training.spec import Lora, Share, TrainingSpec
 
@@ -278,6 +279,17 @@ def test_out_of_memory_is_told_from_other_errors() -> None:
         assert is_out_of_memory(error)
     for error in (RuntimeError("shapes do not match"), ValueError("out of memory"), KeyError("x")):
         assert not is_out_of_memory(error)
+
+
+def test_a_full_disk_is_told_by_whoever_wrote_to_it() -> None:
+    caused = RuntimeError("saving failed")
+    caused.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    foreign = Exception("Error while serializing: I/O error: No space left on device (os error 28)")
+    for error in (caused, foreign, OSError(errno.EDQUOT, "quota")):
+        assert is_disk_full(error)
+        assert not is_out_of_memory(error)
+    for error in (OSError(errno.EACCES, "Permission denied"), RuntimeError("shapes do not match")):
+        assert not is_disk_full(error)
 
 
 def test_clock_tells_time_that_led_somewhere_from_time_lost(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ _T = TypeVar("_T")
 def compare_across(bench: Bench, other: Bench, baseline: str, candidate: str) -> Comparison:
     """Verdicts of the candidate under ``other`` against the baseline under ``bench``.
 
-    Margins, primaries, gates and the controls are those of ``bench``. Seeds are not spread over suites.
+    Margins, primaries, gates and the controls are those of ``bench``. What a
+    training seed is worth is told under ``bench`` too.
 
     Raises:
         ConfigurationError: the two are of different reference sets, or one side names nothing.
@@ -49,25 +50,28 @@ def compare_across(bench: Bench, other: Bench, baseline: str, candidate: str) ->
         )
         for p in pairs
     ]
-    return compare(one, labelled, _joined(bench, other))
+    first = bench.table()
+    spreads = bench.spreads(pairs, first)
+    return compare(one, labelled, _joined(bench, first, other), spreads)
 
 
 def _label(variant: str, bench: Bench) -> str:
     return f"{variant} ({bench.suite_name})"
 
 
-def _joined(bench: Bench, other: Bench) -> Table:
+def _joined(bench: Bench, first: Table, other: Bench) -> Table:
     """Both tables in one, each variant under its suite's label; controls stay the first suite's.
 
     Likelihoods taken by another protocol are left out: their difference would be the protocol's.
     """
-    first, second = bench.table(), other.table()
+    second = other.table()
     left_out = frozenset() if bench.asked.protocol == other.asked.protocol else frozenset(LIKELIHOOD_VERSIONS)
     values = dict(first.values)
     notes = dict(first.notes)
     engines = dict(first.engines)
     versions = dict(first.metric_versions)
     texts = dict(first.texts)
+    tokens = dict(first.tokens)
     for found, of, without in ((first, bench, frozenset[str]()), (second, other, left_out)):
         for name in found.values:
             label = _label(name, of)
@@ -75,8 +79,17 @@ def _joined(bench: Bench, other: Bench) -> Table:
             notes[label] = _without(found.notes.get(name, {}), without)
             engines[label] = found.engines[name]
             texts[label] = found.texts.get(name, {})
+            tokens[label] = found.tokens.get(name, {})
             versions |= {(label, m): v for (whose, m), v in found.metric_versions.items() if whose == name}
-    return replace(first, values=values, notes=notes, engines=engines, metric_versions=versions, texts=texts)
+    return replace(
+        first,
+        values=values,
+        notes=notes,
+        engines=engines,
+        metric_versions=versions,
+        texts=texts,
+        tokens=tokens,
+    )
 
 
 def _without(of_metric: Mapping[str, _T], metrics: frozenset[str]) -> dict[str, _T]:

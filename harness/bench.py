@@ -49,24 +49,22 @@ class Bench:
         return compare(self.asked, pairs, table, self.spreads(pairs, table))
 
     def spreads(self, pairs: Sequence[Pair], table: summaries.Table) -> dict[str, float]:
-        """What a training seed is worth: over this bench, the suite's own variants, and every registered
-        sibling of both sides, so that how a comparison was asked for does not move the bar.
+        """What a training seed is worth: over the suite's own variants, both sides, and every registered
+        sibling of theirs, so that how a comparison was asked for does not move the bar.
         """
         known = registered(self.store)
         listed = self.asked.suite.variants
         own = [v for name in ([listed] if isinstance(listed, str) else listed) for v in match(name, known)]
         sides = [v for p in pairs for v in (p.baseline, p.candidate)]
         held = {v.name for v in self.variants}
-        more = {
-            v.name: v
-            for v in [*own, *siblings(sides, list(known.values()))]
-            if v.kind == "adapter" and v.name not in held
+        counted = {
+            v.name: v for v in [*own, *sides, *siblings(sides, list(known.values()))] if v.kind == "adapter"
         }
-        if not more:
-            return seed_spreads(table, self.variants, self.asked)
-        added = [what_it_saw(v, self.asked.reference, self.store, self.workspace) for v in more.values()]
+        more = [v for name, v in counted.items() if name not in held]
+        added = [what_it_saw(v, self.asked.reference, self.store, self.workspace) for v in more]
         wide = replace(self, variants=(*self.variants, *added))
-        return seed_spreads(wide.table(), wide.variants, self.asked)
+        chosen = [v for v in wide.variants if v.name in counted]
+        return seed_spreads(wide.table() if more else table, chosen, self.asked)
 
     def side(self, name: str) -> list[Variant]:
         """The variants that one side of a comparison means.
@@ -142,8 +140,9 @@ def open_bench(
         for base in filter(None, (name, few_shot.base_of(name))):
             if base in bases and base not in known:
                 known[base] = base_variant(resolve_base(base, workspace))
-        if name not in known and few_shot.base_of(name) in known:
-            known[name] = few_shot.as_variant(known[few_shot.base_of(name)], reference)
+        bare = known.get(few_shot.base_of(name))
+        if name not in known and bare is not None and can_be_shown(bare):
+            known[name] = few_shot.as_variant(bare, reference)
     if not known:
         raise MissingPrerequisiteError(
             "no variant is registered yet: `stylobench train RECIPE` makes the first"
@@ -165,8 +164,13 @@ def open_bench(
 def with_examples(models: Sequence[Variant], reference: Reference) -> list[Variant]:
     """Every base among the models with two examples in its prompt, but for those that are there already."""
     there = {variant.name for variant in models}
-    bare = [v for v in models if v.kind == "base" and not few_shot.shown_to(v)]
+    bare = [v for v in models if can_be_shown(v)]
     return [few_shot.as_variant(v, reference) for v in bare if few_shot.name_of(v.name) not in there]
+
+
+def can_be_shown(variant: Variant) -> bool:
+    """Whether there is such a variant with examples: of a base there is, unless it is shown some already."""
+    return variant.kind == "base" and not few_shot.shown_to(variant)
 
 
 def as_it_stood(reference: Reference, store: Store, workspace: Path) -> Reference:

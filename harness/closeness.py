@@ -6,6 +6,7 @@ closer to his answers, as distributions  --other way-->  inconclusive: his mean 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -32,11 +33,16 @@ def shifts(
 
 
 def held_against(found: Shift | None, verdict: Verdict) -> Verdict:
-    """The verdict with both distances in its note; no gain and no decline where they say otherwise."""
+    """The verdict with both distances in its note; no gain and no decline where they say otherwise.
+
+    A contradiction is no want of prompts: nothing is said of how many would decide.
+    """
     if found is None or verdict.outcome == "not comparable":
         return verdict
     against = ""
     if verdict.outcome in ("decline", "slight gain"):
         against = found.contradiction(verdict.difference)
     note = "; ".join(filter(None, (verdict.note, against, found.told)))
-    return replace(verdict, outcome="inconclusive" if against else verdict.outcome, note=note)
+    if against:
+        return replace(verdict, outcome="inconclusive", detectable=math.nan, needed=0, note=note)
+    return replace(verdict, note=note)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from harness.likelihood_scores import LIKELIHOOD_VERSIONS
 from harness.pairing import Pair
-from harness.plan import Ask
+from harness.plan import Ask, void_likelihoods
 from harness.summaries import Table
 from harness.trust import median_words, unfit_notes
 
@@ -35,7 +35,8 @@ def obstacles(asked: Ask, p: Pair, metric: str, table: Table) -> list[str]:
     for variant, values in ((p.baseline, base), (p.candidate, new)):
         absent = len(expected - set(values))
         if not values:
-            found.append(f"{variant.name} has no {metric}")
+            why = void_likelihoods(variant) if metric in LIKELIHOOD_VERSIONS else ""
+            found.append(f"{variant.name} has no {metric}" + (f": {why}" if why else ""))
         elif absent:
             lacking = True
             found.append(f"{variant.name} lacks {absent} of {len(expected)}")

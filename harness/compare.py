@@ -58,6 +58,9 @@ FEWEST_VALID = 0.8
 FAILS_BY_DEFAULT = frozenset({"WORSE", "FAIL"})
 """What exits with 3 unless the user says otherwise."""
 
+LOGARITHMS = "the difference is one of logarithms"
+"""Said of perplexities, whose means are exp of a mean logarithm on both sides."""
+
 MARKS: Mapping[Outcome, str] = {
     "better": "+", "WORSE": "!", "decline": "-", "slight gain": "+", "same": "=", "not worse": "=",
     "inconclusive": "~", "descriptive": "~", "not comparable": "x",
@@ -153,14 +156,15 @@ def _judge(
         interval, p_value = test.interval, math.nan if described else test.p
         interval = paired_rate_interval(d, interval) if rate else interval
     is_block = metric in LIKELIHOOD_VERSIONS
+    aside = LOGARITHMS if metric in summaries.PERPLEXITIES else ""
     looks = asked.suite.n_looks("blocks" if is_block else "prompts")
     verdict = Verdict(
         metric=metric,
         task=table.task_of.get(metric, ""),
         outcome=outcome,
         primary=primary,
-        baseline=float(np.mean(found.baseline)) if found.baseline else math.nan,
-        candidate=float(np.mean(found.candidate)) if found.candidate else math.nan,
+        baseline=_mean(metric, found.baseline),
+        candidate=_mean(metric, found.candidate),
         difference=float(d.mean()) if n else math.nan,
         interval=interval,
         p_holm=math.nan,
@@ -169,7 +173,7 @@ def _judge(
         margin=margin,
         detectable=math.nan,
         needed=0,
-        note="; ".join(dict.fromkeys(reasons or [unfit])),
+        note="; ".join(dict.fromkeys(reasons or [unfit or aside])),
     )
     sd = float(d.std(ddof=1)) if n >= 2 else math.nan
     bar = math.inf if any(p.seeds_only for p in pairs) else spread
@@ -182,6 +186,10 @@ def _judge(
         looks=looks,
         d=d,
     )
+
+
+def _mean(metric: str, values: Sequence[float]) -> float:
+    return summaries.as_measured(metric, float(np.mean(values))) if values else math.nan
 
 
 def _judge_pooled(

@@ -53,6 +53,9 @@ def decide(draft: Draft, p_holm: float, family: int) -> Verdict:
     m, e, mean = verdict.margin, draft.threshold, verdict.difference
     alpha = ALPHA / draft.looks / (family if verdict.primary else 1)
     detectable = minimal_detectable_effect(draft.sd, verdict.n, alpha=alpha)
+    if draft.discordant == 0:
+        # No spread is no sharp sight: what was not seen may still be as frequent as the interval's end.
+        detectable = (high - low) / 2
     known = not math.isnan(m)
     outcome: Outcome
     if verdict.primary and p_holm < ALPHA and mean >= e:
@@ -75,9 +78,14 @@ def decide(draft: Draft, p_holm: float, family: int) -> Verdict:
 
 
 def units_to_decide(draft: Draft, margin: float, alpha: float) -> int:
-    """Units that find a difference of one margin; of a rate, at least those where none seen is `same`."""
+    """Units that find a difference of one margin; of a rate, at least those where none seen is `same`.
+
+    0 where nobody can tell, as the spread is not known.
+    """
     if draft.discordant == 0:
         return prompts_for_none(margin)
+    if not math.isfinite(draft.sd):
+        return 0
     by_power = (
         units_needed(draft.d, margin, alpha=alpha)
         if len(draft.d)

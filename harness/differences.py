@@ -29,6 +29,7 @@ _WORDS_SHOWN = 6
 class Differences:
     """One metric of several pairs: ``by_item`` has a d for each pair of a prompt, NaN left out.
 
+    ``baseline`` and ``candidate`` have a value for each d, as it is averaged: of a perplexity its logarithm.
     ``units``: how many there would be, had every prompt a value on both sides of every pair.
     """
 
@@ -52,7 +53,8 @@ class Differences:
 def differences(metric: str, direction: Direction, pairs: Sequence[Pair], table: Table) -> Differences:
     """d of every prompt (or held-out document) with a value on both sides; pooled metrics are weighted.
 
-    An invalid answer that copied nothing has no value there; one that was pasted stays copied.
+    An invalid answer that copied nothing has no value there; one that was pasted stays copied. Of a
+    perplexity d is a difference of logarithms, and so the same as of the nats a unit.
     """
     by_item: dict[str, list[float]] = {}
     old: list[float] = []
@@ -60,17 +62,30 @@ def differences(metric: str, direction: Direction, pairs: Sequence[Pair], table:
     units = 0
     for p in pairs:
         base, other = (summaries.telling_values(table, v.name, metric) for v in (p.baseline, p.candidate))
-        for item in sorted(set(base) | set(other)):
-            units += 1
-            b, c = base.get(item, math.nan), other.get(item, math.nan)
-            if math.isnan(b) or math.isnan(c):
-                continue
-            scale = summaries.weight(table, metric, item)
-            d = turned(b, c, direction, table.of("author", metric).get(item)) * scale
-            by_item.setdefault(item, []).append(d)
-            old.append(b * scale)
-            new.append(c * scale)
+        items = sorted(set(base) | set(other))
+        units += len(items)
+        shared = [
+            i for i in items if not (math.isnan(base.get(i, math.nan)) or math.isnan(other.get(i, math.nan)))
+        ]
+        if not shared:
+            continue
+        b = _averaged(table, p.baseline.name, metric, base, shared)
+        c = _averaged(table, p.candidate.name, metric, other, shared)
+        author = table.of("author", metric)
+        for item, one, two in zip(shared, b, c, strict=True):
+            by_item.setdefault(item, []).append(turned(one, two, direction, author.get(item)))
+        old += b
+        new += c
     return Differences({item: tuple(found) for item, found in by_item.items()}, tuple(old), tuple(new), units)
+
+
+def _averaged(
+    table: Table, variant: str, metric: str, values: Mapping[str, float], items: Sequence[str]
+) -> list[float]:
+    """A side's values whose plain mean is what ``summaries.summarise`` takes for these items."""
+    weights = np.array([summaries.weight(table, variant, metric, item) for item in items])
+    found = summaries.averaged_as(metric, np.array([values[item] for item in items]))
+    return [float(value) for value in found * weights / weights.mean()]
 
 
 def turned(baseline: float, candidate: float, direction: Direction, author: float | None) -> float:

@@ -29,6 +29,9 @@ from harness.types import Interval
 MOST_PASSAGES = 400
 RESAMPLES = 500
 
+FEWEST = 12
+"""Values of a side: of fewer there is hardly a distribution."""
+
 FITTED = "no distance: the train passages are what it was fitted on"
 """Why a metric that needs the reference set has none: of his train passages it would say too much."""
 
@@ -83,6 +86,7 @@ def distance(
 
     The interval is by bootstrap over prompts (an answer goes with the author's own to that prompt), centred
     on the full value, as resampling alone moves two samples apart. How far he is from himself stays as it is.
+    NaN with the reason under 12 prompts.
     """
     nothing = Interval(math.nan, math.nan)
     if metric not in FEATURES:
@@ -94,6 +98,8 @@ def distance(
     if not items or math.isnan(own):
         reason = "no answer has a value" if not items else "the author does not differ from himself"
         return Distance(math.nan, nothing, len(items), f"no distance: {reason}")
+    if len(items) < FEWEST:
+        return Distance(math.nan, nothing, len(items), f"no distance: {len(items)} of {FEWEST} answers")
     answers, his = (np.array([side[item] for item in items]) for side in (variant, author))
     value = wasserstein(answers, his) / own
     draws = np.random.default_rng(seed).integers(len(items), size=(RESAMPLES, len(items)))

@@ -102,7 +102,7 @@ def pairing(asked: Ask, baseline: Variant, candidate: Variant, store: Store, jud
         else:
             duels.append(met)
     keys = {item: str(row["key"]) for item, row in sides[1].items()}
-    engines = [next((str(row["engine"]) for row in side.values()), "") for side in sides]
+    engines = [_engine(side) for side in sides]
     setting = f"{judge}, {_against(baseline)}{engines[0]}, {answers_setting(asked)}"
     return Pairing(baseline, candidate, tuple(duels), left_out, keys, engines[1], setting)
 
@@ -134,18 +134,23 @@ def keep(asked: Ask, paired: Pairing, judgement: Judgement, run: Run) -> int:
 def stored(asked: Ask, baseline: Variant, candidate: Variant, store: Store) -> dict[str, Tally]:
     """What was judged of this pair before: the judge's identity -> the tally of his verdicts.
 
-    Only those on this suite's prompts; empty where nobody judged the pair.
+    Only those on this suite's prompts, and of the answers that would meet today: those of one engine a side,
+    so that no prompt counts twice. Empty where nobody judged these.
     """
     frame = store.read(
         "scores", metric=METRIC, variant_digest=candidate.digest, reference=asked.reference.digest
     )
-    items = {prompt.id for prompt in asked.prompts}
-    found: dict[str, list[Judged]] = {}
+    if not len(frame):
+        return {}
+    one, other = (_chosen(asked, variant, store) for variant in (baseline, candidate))
+    meant = f"{_engine(one)}, {answers_setting(asked)}"
+    keys = {prompt.id: other[prompt.id]["key"] for prompt in asked.prompts if prompt.id in other}
+    found: dict[str, dict[str, Judged]] = {}
     for row in frame.to_dict("records"):
         judge, against, rest = row["setting"].partition(f", {_against(baseline)}")
-        if against and rest.endswith(f", {answers_setting(asked)}") and row["item"] in items:
-            found.setdefault(judge, []).append(recalled(row))
-    return {judge: tally(judged) for judge, judged in found.items()}
+        if against and rest == meant and row["key"] == keys.get(row["item"]):
+            found.setdefault(judge, {})[row["item"]] = recalled(row)
+    return {judge: tally(list(judged.values())) for judge, judged in found.items()}
 
 
 def buy(judge: Judge, duels: Sequence[Duel], what: str) -> Judgement:
@@ -180,11 +185,8 @@ def answers_setting(asked: Ask) -> str:
 
 
 def _answers(asked: Ask, variant: Variant, store: Store) -> dict[str, dict[str, Any]]:
-    """Prompt id -> the first sample's row, of the engine that stands for the variant."""
-    frame = answers_of(asked, [variant], store)
-    if len(frame):
-        frame = frame[(frame["sample"] == 0) & (frame["engine"] == chosen_engine(frame, asked.suite.dtype))]
-    rows = {str(row["item"]): row for row in frame.to_dict("records")}
+    """As ``_chosen``, of every prompt."""
+    rows = _chosen(asked, variant, store)
     missing = sum(prompt.id not in rows for prompt in asked.prompts)
     if missing:
         raise IncompleteError(
@@ -192,6 +194,18 @@ def _answers(asked: Ask, variant: Variant, store: Store) -> dict[str, dict[str, 
             "`stylobench run` draws them"
         )
     return rows
+
+
+def _chosen(asked: Ask, variant: Variant, store: Store) -> dict[str, dict[str, Any]]:
+    """Prompt id -> the first sample's row, of the engine that stands for the variant, as far as stored."""
+    frame = answers_of(asked, [variant], store)
+    if len(frame):
+        frame = frame[(frame["sample"] == 0) & (frame["engine"] == chosen_engine(frame, asked.suite.dtype))]
+    return {str(row["item"]): row for row in frame.to_dict("records")}
+
+
+def _engine(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    return next((str(row["engine"]) for row in rows.values()), "")
 
 
 def _fault(asked: Ask, prompt: Prompt, row: Mapping[str, Any], seen: Sequence[CopyIndex] = ()) -> str:

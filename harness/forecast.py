@@ -21,7 +21,7 @@ from harness import shelves
 from harness.errors import MissingPrerequisiteError
 from harness.models import precision
 from harness.orders import Order
-from harness.train import is_finished, split_as_finished
+from harness.train import is_finished, milestones_lacking, split_as_finished
 from harness.training.anatomy import Anatomy, UnknownArchitectureError, read_anatomy
 from harness.training.costs import Duration, count_steps, disk, duration
 from harness.training.devices import Device, host, list_devices
@@ -52,6 +52,13 @@ class Forecast:
     source: str = "estimated"
     fault: str = ""
     note: str = ""
+    milestones: tuple[str, ...] = ()
+    """What is to be said of the recipe's milestones: not reached, no milestone, or trained again for."""
+
+    @property
+    def stays(self) -> float:
+        """Bytes of adapters that stay: the run's own and one for each milestone."""
+        return self.adapter * (1 + len(self.spec.milestones))
 
     @property
     def fits(self) -> bool:
@@ -88,6 +95,24 @@ def forecast(
         MissingPrerequisiteError: there is no such device, or no CUDA device for a base in 4 bits.
         ConfigurationError: lora.targets name nothing, or a step cannot be shared by the wanted devices.
     """
+    found = _forecast(order, spec, devices, wanted)
+    end = found.time.steps
+    told = [
+        f"milestone {step} is not kept: {order.name} ends after {end:,} steps"
+        if step > end
+        else f"milestone {step} is the last step of {order.name}, and no variant besides"
+        for step in spec.milestones
+        if step >= end
+    ]
+    reached = replace(found.spec, milestones=tuple(step for step in spec.milestones if step < end))
+    if not found.finished and (lacking := milestones_lacking(reached)):
+        steps = ", ".join(map(str, lacking))
+        several = "milestones {} were" if len(lacking) > 1 else "milestone {} was"
+        told.append(f"{order.name} is to be trained again: {several.format(steps)} not kept")
+    return replace(found, spec=reached, milestones=tuple(told))
+
+
+def _forecast(order: Order, spec: TrainingSpec, devices: Sequence[Device], wanted: Sequence[int]) -> Forecast:
     finished = split_as_finished(spec)
     examples = _examples(spec, order.recipe.micro_batch or 1)
     if is_finished(finished):
@@ -175,7 +200,7 @@ def benchmark_remark(found: Forecast, dtype: str) -> str:
 def disk_needed(forecasts: Sequence[Forecast]) -> float:
     """Bytes written at most: every adapter stays, checkpoints go when their training is done."""
     known = [each for each in forecasts if not math.isnan(each.adapter)]
-    return sum(each.adapter for each in known) + max((each.checkpoints for each in known), default=0.0)
+    return sum(each.stays for each in known) + max((each.checkpoints for each in known), default=0.0)
 
 
 def _chosen(devices: Sequence[Device], wanted: Sequence[int]) -> list[Device]:

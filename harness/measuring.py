@@ -1,7 +1,7 @@
 """``stylobench measure``: every text metric of a file, beside the author and other authors; no model.
 
     plain text --passages of the reference's size--> texts --measures--> mean, interval | author | others
-    rows of answers, matched to prompts where they name one --^
+    rows of answers, matched to prompts where they name one --^    (from 5,000 words on: pooled metrics too)
 
 Author and others stand beside it at about the median length of the file's texts: by what they say to the same
 prompts where the file answers prompts, else by passages of the held-out book and of the others' books.
@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import measuring_pooled, summaries
 from harness import reference as references
-from harness import summaries
 from harness.corpus.imports import read_rows
-from harness.distances import author_train_values
+from harness.distances import FEWEST, author_train_values
 from harness.errors import ConfigurationError
 from harness.measures import NOT_APPLICABLE, Answer, measure
 from harness.metrics.memorisation import is_copied
@@ -29,15 +29,12 @@ from harness.metrics.profile import distance_to_author
 from harness.models import controls, recorded
 from harness.reference import Reference
 from harness.statistics import wilson
-from harness.text import count_words, cut_at_sentence, sentence_ends, words
+from harness.text import complete, count_words, cut_at_sentence, sentence_ends, words
 from harness.types import Interval, Prompt, Score
 
 ROWS = (".jsonl", ".json")
 COMPARED = 60
 """Prompts at most that author and others answer; a hundred texts take a second or two."""
-
-FEWEST_FOR_A_DISTANCE = 12
-"""Texts: of fewer there is hardly a distribution."""
 
 AT_ONCE = 200
 """Texts measured together: what a batch needs is forgotten before the next, and a book needs no more."""
@@ -56,6 +53,8 @@ class Text:
 
     prompt: Prompt
     text: str
+    lost: bool = False
+    """Whether its row names an item or a prompt that is none of the reference's."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,8 @@ class Measurement:
     """A file measured: how it was read, and one line a metric.
 
     ``author_words``: median words of the author's texts. Where it is far from the file's, measures that
-    depend on length (type-token ratio, coverage, words) say nothing about style.
+    depend on length (type-token ratio, coverage, words) say nothing about style. ``unmatched``: rows that
+    name a prompt which is none of the reference's. ``left_out``: why there are no pooled metrics, or nothing.
     """
 
     author: str
@@ -99,6 +99,8 @@ class Measurement:
     median_words: int
     author_words: int
     lines: tuple[Line, ...]
+    unmatched: int = 0
+    left_out: str = ""
 
 
 def measure_file(path: Path, author: str, workspace: Path, *, whole: bool = False) -> Measurement:
@@ -128,10 +130,16 @@ def measure_file(path: Path, author: str, workspace: Path, *, whole: bool = Fals
         note = reasons if metric == "invalid" else value.note
         ends = (of["author"].value, of["others"].value)
         far = math.nan
-        if metric in train and value.n >= FEWEST_FOR_A_DISTANCE:
+        if metric in train and value.n >= FEWEST:
             sides = [list(table.of(side, metric).values()) for side in ("file", "author")]
             far = distance_to_author(sides[0], sides[1], train[metric])
         lines.append(Line(metric, value.value, value.interval, *ends, auc, value.n, note, far))
+    good = _good(texts, own)
+    left_out = measuring_pooled.too_short(good)
+    for one in [] if left_out else measuring_pooled.pooled_values(good, reference, length):
+        had = one.found
+        beside_it = (one.author, one.others, math.nan)
+        lines.append(Line(one.metric, had.value, had.interval, *beside_it, had.n, had.note))
     lines.append(_heldout(texts, reference))
     return Measurement(
         author=reference.author,
@@ -140,6 +148,8 @@ def measure_file(path: Path, author: str, workspace: Path, *, whole: bool = Fals
         median_words=length,
         author_words=round(statistics.median(count_words(text.text) for text in beside["author"])),
         lines=tuple(lines),
+        unmatched=sum(text.lost for text in texts),
+        left_out=left_out,
     )
 
 
@@ -153,7 +163,9 @@ def read_texts(path: Path, reference: Reference, *, whole: bool = False) -> list
         texts = []
         for row in recorded.given(read_rows(path), path.name):
             own = by_id.get(recorded.item_of(row, reference))
-            texts.append(Text(own or Prompt(f"row{row.row:05d}", "general", row.prompt, "", ""), row.answer))
+            alone = Prompt(f"row{row.row:05d}", "general", row.prompt, "", "")
+            lost = own is None and bool(row.item or row.prompt)
+            texts.append(Text(own or alone, row.answer, lost))
         return texts
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -239,6 +251,15 @@ def _scores(
         measured = measure(answers, reference, reference.persona)
         scored += [Scored(text.prompt.id, scores) for text, scores in zip(batch, measured, strict=True)]
     return scored
+
+
+def _good(texts: Sequence[Text], own: Sequence[Scored]) -> dict[str, str]:
+    """Prompt -> its valid, uncopied texts cut back to full sentences, as ``score`` pools them."""
+    found: dict[str, list[str]] = {}
+    for text, one in zip(texts, own, strict=True):
+        if one.scores["invalid"].value == one.scores["copied"].value == 0:
+            found.setdefault(text.prompt.id, []).append(complete(text.text))
+    return {item: "\n\n".join(several) for item, several in found.items()}
 
 
 def _table(sides: Mapping[str, Sequence[Scored]]) -> summaries.Table:

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness import summaries
 from harness.errors import ConfigurationError
+from harness.models import few_shot
 from harness.plan import Ask
 from harness.recipe import completed
 from harness.summaries import Table
@@ -77,7 +78,7 @@ def _settings(variant: Variant) -> dict[str, Any]:
 
 def _differences(baseline: Variant, candidate: Variant) -> tuple[str, ...]:
     """What differs besides the corpus (then the comparison is not about the data): settings, base, training
-    seed, and what was given up to fit into memory.
+    seed, what was given up to fit into memory, and examples that one side only is shown.
     """
     one, other = (_flat(_settings(v)) for v in (baseline, candidate))
     changed = list(changes(one, other, leave_out=("corpus",))) if one and other else []
@@ -89,6 +90,9 @@ def _differences(baseline: Variant, candidate: Variant) -> tuple[str, ...]:
     given_up = ["; ".join(v.record.get("degraded") or ()) or "nothing" for v in (baseline, candidate)]
     if given_up[0] != given_up[1]:
         changed.append(f"given up to fit: {given_up[0]} -> {given_up[1]}")
+    shown = [v.name for v in (baseline, candidate) if few_shot.shown_to(v)]
+    if len(shown) == 1:
+        changed.append(f"two examples shown to {shown[0]}")
     return tuple(changed)
 
 

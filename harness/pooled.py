@@ -217,7 +217,8 @@ def _sampled(
         there = int(sizes[:, half].sum(axis=1).min())
         step = SEGMENT_WORDS if in_segments else 1
         n_words = min(there // step, math.ceil(whole / step / 2)) * step
-        if n_words:
+        # A half that holds as much as the whole reads says nothing of how the whole may err.
+        if 0 < n_words < whole:
             halves.append(contrast(values(half.tolist(), n_words)))
             scales.append(math.sqrt(n_words / (whole - n_words)))
     spread = np.array([])

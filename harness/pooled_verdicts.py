@@ -71,6 +71,8 @@ def judge_pooled(
         why.append(found.note)
     if not why and found.n < fewest.share_valid * len(asked.prompts):
         why.append(f"only {found.n} of {len(asked.prompts)} prompts are valid in both")
+    if not why and math.isnan(found.interval.low):
+        why.append("too little text for an interval")
     outcome: Outcome = "not comparable" if why else "inconclusive"
     if not why and found.n < fewest.units:
         outcome = "descriptive"

@@ -153,3 +153,35 @@ def fewest_discordant(alpha: float) -> int:
     Dixon and Mood (1946). Examples: .05 -> 6, .0125 -> 8.
     """
     return math.ceil(1 + math.log2(1 / alpha) - 1e-9)
+
+
+def rate_detectable(discordant: int, n: int, power: float = 0.8) -> float:
+    """The smallest share of prompts that differ, of which ``n`` prompts show ``discordant`` with this power.
+
+    The p with P(Bin(n, p) >= k) = power, all differing one way: the inverse incomplete beta of (k, n - k + 1)
+    (Clopper and Pearson 1934). In (0, 1); NaN where n < k. Example: 8 of 80
+    -> .125.
+    """
+    from scipy.special import betaincinv
+
+    if n < discordant:
+        return math.nan
+    return float(betaincinv(discordant, n - discordant + 1, power))
+
+
+def prompts_for_discordant(discordant: int, share: float, power: float = 0.8) -> int:
+    """The smallest n with P(Bin(n, share) >= discordant) >= power. Example: 8 at .02 -> 511.
+
+    The mean n would be discordant / share, and half of all draws show fewer than their mean. Raises
+    ValueError for a share that is not in (0, 1].
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"need a share above 0 and up to 1, got {share}")
+    low, high = discordant - 1, discordant
+    while rate_detectable(discordant, high, power) > share:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = rate_detectable(discordant, middle, power) <= share
+        low, high = (low, middle) if enough else (middle, high)
+    return high

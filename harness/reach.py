@@ -6,7 +6,7 @@
                    bits per byte, gain     what the demo measured, between adapters and against their base
                    authorship              what the audit says of the author's passages (at most)
                    other style             SD of the author's own answers, or five margins (at most)
-    a rate         an exact test: the fewest prompts that can differ all one way and be found
+    a rate         an exact test: how often enough prompts differ, all one way, to be found
 
 The figures of human passages are upper ones: two answers to one prompt vary together, and differ less.
 """
@@ -26,9 +26,10 @@ from harness.differences import differences
 from harness.likelihood_scores import LIKELIHOOD_VERSIONS
 from harness.looks import Unit
 from harness.measures import RATES
+from harness.models import few_shot
 from harness.pairing import Pair
 from harness.plan import Ask
-from harness.power import fewest_discordant, prompts_for_none
+from harness.power import fewest_discordant, prompts_for_discordant, prompts_for_none, rate_detectable
 from harness.statistics import minimal_detectable_effect, sample_size
 from harness.summaries import Table
 from harness.telling import ALPHA, name_of
@@ -58,8 +59,8 @@ class Spread:
 class Reach:
     """Whether ``n`` units can find a difference of one ``margin`` with power .8, in the metric's unit.
 
-    ``detectable`` is the smallest that they find, ``needed`` the n that finds a margin. ``unfit`` says why a
-    metric decides nothing on this author whatever n is.
+    ``detectable`` is the smallest that they find (NaN: none), ``needed`` the n that finds a margin. ``unfit``
+    says why a metric decides nothing on this author whatever n is.
     """
 
     metric: str
@@ -109,10 +110,10 @@ def _reach(asked: Ask, metric: str, spread: Spread, alpha: float, primary: bool)
     margin = asked.reference.margins[metric]
     if metric in RATES:
         discordant = fewest_discordant(alpha)
-        detectable = discordant / n if n else math.nan
-        needed = math.ceil(discordant / margin - 1e-9)
+        detectable = rate_detectable(discordant, n)
+        needed = prompts_for_discordant(discordant, margin)
         none = prompts_for_none(margin)
-        source = f"{discordant} prompts that differ, all one way; where none is seen, same from {none:,}"
+        source = f"{discordant} prompts that differ, all one way; same from {none:,} if still none"
     else:
         detectable = minimal_detectable_effect(spread.sd, n, alpha=alpha)
         needed, source = sample_size(spread.sd, margin, alpha=alpha), spread.source
@@ -126,7 +127,7 @@ def stored_spreads(asked: Ask, metric: str, variants: Sequence[Variant], table: 
     """The largest SD of d among stored pairs: between adapters of one base, and against their base."""
     directions = {m: way for task in asked.tasks for m, way in task.directions.items()}
     adapters = [v for v in variants if v.kind == "adapter"]
-    bases = {v.base: v for v in variants if v.kind == "base"}
+    bases = {v.base: v for v in variants if v.kind == "base" and not few_shot.shown_to(v)}
     kinds = {
         ADAPTERS: [Pair(a, b) for a, b in itertools.combinations(adapters, 2) if a.base == b.base],
         BASE: [Pair(bases[a.base], a) for a in adapters if a.base in bases],

@@ -97,10 +97,12 @@ def register_adapter(
     check_name(name, workspace)
     adapter = read_adapter(folder)
     base = resolve_base(base_name, workspace)
-    if not base.chat_template_digest:
-        raise ConfigurationError(f"base {base.name} has no chat template; name an instruct model")
-    check_fit(adapter, base)
     template = _brought(folder, base)
+    if not (base.chat_template_digest or template.source):
+        raise ConfigurationError(
+            f"base {base.name} has no chat template, and the adapter brings none; name an instruct model"
+        )
+    check_fit(adapter, base)
     digest = adapter_digest(base, adapter.digest, template.digest)
     _check_free(name, digest, run)
     variant = Variant(
@@ -192,8 +194,12 @@ def register_recorded(
         {"item": item, "prompt": reference.prompt(item).text, "answer": answer}
         for item, answer in matched.answers.items()
     )
-    fresh.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), encoding="utf-8")
-    fresh.replace(path)
+    try:
+        lines = (f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+        fresh.write_text("".join(lines), encoding="utf-8")
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
     variant = Variant(
         name=name,
         kind="recorded",

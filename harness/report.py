@@ -34,7 +34,16 @@ from harness.report_context import (
     Table,
     TrainingRow,
 )
-from harness.report_numbers import DASH, count, interval_text, number, probability, spread_text
+from harness.report_numbers import (
+    DASH,
+    count,
+    difference_shown,
+    interval_text,
+    number,
+    probability,
+    spread_text,
+)
+from harness.telling import contradicted, is_unfit, none_seen
 from harness.types import Outcome
 
 FORMATS = {
@@ -65,7 +74,7 @@ MEANINGS: dict[Outcome, str] = {
     "same": "the whole interval lies inside the margin",
     "not worse": "a loss as large as the margin is excluded",
     "inconclusive": "cannot tell with this many",
-    "descriptive": "too few prompts or blocks for a verdict",
+    "descriptive": "too few prompts or blocks, or a metric that does not know the author",
     "not comparable": "reference, prompts, versions, decoding or engine differ, or too few pairs are valid",
 }
 
@@ -136,12 +145,18 @@ def render_html(
     )
     environment.filters |= {
         "number": number,
+        "difference_shown": difference_shown,
         "probability": probability,
         "interval": interval_text,
         "spread": spread_text,
         "count": count,
     }
-    environment.tests["known"] = math.isfinite
+    environment.tests |= {
+        "known": math.isfinite,
+        "unfit": is_unfit,
+        "none_seen": none_seen,
+        "contradicted": contradicted,
+    }
     environment.globals |= {"marks": MARKS, "meanings": MEANINGS, "dash": DASH, "common_n": common_n}
     environment.globals |= FORMATS | {"mini": Scale(-0.25, 1.25)}
     draw = functools.partial(_drawing, cache=figure_cache)

@@ -52,7 +52,8 @@ class Measure:
 
     ``spread``: lowest and highest of the training seeds, where the number is their mean. ``position``: where
     it stands between other authors (0) and the author (1); NaN where this metric does not tell them apart.
-    ``distance``: how far from the author as a distribution (see ``distances``), for what is to be as his.
+    ``distance``: how far from the author as a distribution (see ``distances``), for what is to be as his,
+    with its interval (of training seeds: none) and a note: how many prompts, or why there is no distance.
     """
 
     value: float
@@ -62,6 +63,8 @@ class Measure:
     spread: Interval = NO_INTERVAL
     position: float = NAN
     distance: float = NAN
+    distance_interval: Interval = NO_INTERVAL
+    distance_note: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ class TrainingRow:
 
     variant: str
     data: str
-    examples: int
+    examples: float
     epochs: float
     steps: int
     minutes: float
@@ -261,3 +264,9 @@ class ReportContext:
     answers: tuple[AnswerRow, ...] = ()
     notes: tuple[str, ...] = ()
     caveat: str = ""
+
+    @property
+    def has_distances(self) -> bool:
+        """Whether any cell says how far it is from the author, or why it does not."""
+        tables = (self.leaderboard, *(panel.table for panel in self.panels))
+        return any(cell.distance_note for table in tables for line in table.lines for cell in line.cells)

@@ -6,8 +6,9 @@ import math
 from dataclasses import replace
 
 from harness.figures import NO_INTERVAL
+from harness.measures import RATES
 from harness.report_context import Column, Measure
-from harness.types import Interval
+from harness.types import Interval, Verdict
 
 DASH = "–"
 FEWEST_FOR_INTERVAL = 5
@@ -55,6 +56,12 @@ def without_idle_interval(measure: Measure, n: int) -> Measure:
         return measure
     note = "; ".join(filter(None, (measure.note, f"too few for an interval: {n}")))
     return replace(measure, interval=NO_INTERVAL, note=note)
+
+
+def difference_shown(verdict: Verdict) -> Measure:
+    """What a verdict's pairs differ by, as it may be shown: of under five pairs without its interval."""
+    found = Measure(verdict.difference, verdict.interval, verdict.n, note=verdict.note)
+    return found if verdict.metric in RATES else without_idle_interval(found, verdict.n)
 
 
 def probability(p: float) -> str:

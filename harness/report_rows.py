@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from harness import summaries
-from harness.distances import distance
+from harness.distances import Distance, distance
 from harness.figures import NO_INTERVAL, Kind
 from harness.measures import RATES
 from harness.models import few_shot
@@ -52,6 +52,11 @@ def rows_of(variants: Sequence[Variant], table: Table) -> tuple[Row, ...]:
     return tuple(_row(family) for family in families([v for v in variants if v.name in table.values]))
 
 
+def not_run(variants: Sequence[Variant], table: Table) -> tuple[str, ...]:
+    """Names of the variants and controls of a suite that have no score, and so no row."""
+    return tuple(variant.name for variant in variants if variant.name not in table.values)
+
+
 def _row(family: Family) -> Row:
     members = tuple(variant.name for variant in family.variants)
     # A family's own name is mostly that of one member, which is a row too where the seeds are listed.
@@ -62,17 +67,21 @@ def _row(family: Family) -> Row:
 
 def joined(table: Table, rows: Sequence[Row]) -> Table:
     """The table with every family as one more variant."""
-    values, notes = dict(table.values), dict(table.notes)
+    values, notes, tokens = dict(table.values), dict(table.notes), dict(table.tokens)
     for row in rows:
         if not row.seeds:
             continue
         metrics = sorted(set().union(*(table.values[member] for member in row.seeds)))
-        values[row.name] = {m: averaged([table.of(seed, m) for seed in row.seeds], m) for m in metrics}
+        values[row.name] = {
+            m: averaged([summaries.telling_values(table, seed, m) for seed in row.seeds], m) for m in metrics
+        }
         notes[row.name] = {
             m: {i: note for seed in row.seeds for i, note in table.notes.get(seed, {}).get(m, {}).items()}
             for m in metrics
         }
-    return replace(table, values=values, notes=notes)
+        # Seeds have one base, and so one tokenizer.
+        tokens[row.name] = next((table.tokens[seed] for seed in row.seeds if seed in table.tokens), {})
+    return replace(table, values=values, notes=notes, tokens=tokens)
 
 
 def averaged(seeds: Sequence[Mapping[str, float]], metric: str = "") -> dict[str, float]:
@@ -119,7 +128,12 @@ class Sheet:
             place = self.places(metric).get(name, math.nan)
             more: dict[str, Any] = {
                 "spread": self._spread(name, metric),
-                "distance": self._distance(name, metric),
+            }
+            apart = self._distance(name, metric)
+            more |= {
+                "distance": apart.value,
+                "distance_interval": apart.interval,
+                "distance_note": apart.note,
             }
             self._cells[name, metric] = replace(measure, position=place, **more)
         return self._cells[name, metric]
@@ -148,14 +162,18 @@ class Sheet:
             self._places[metric] = {p.variant: p.value for p in found if not math.isnan(p.value)}
         return self._places[metric]
 
-    def _distance(self, name: str, metric: str) -> float:
-        """How far from the author as a distribution; of training seeds the mean of theirs."""
+    def _distance(self, name: str, metric: str) -> Distance:
+        """How far from the author as a distribution; of training seeds the mean of theirs, no interval."""
         author = self.table.of("author", metric)
         if name == "author" or metric not in self._train or not author:
-            return math.nan
+            return Distance(math.nan, NO_INTERVAL, 0)
         members = self.rows[name].members if name in self.rows else (name,)
-        found = [distance(metric, self.table.of(m, metric), author, self._train).value for m in members]
-        return float(np.mean(found))
+        found = [distance(metric, self.table.of(m, metric), author, self._train) for m in members]
+        n = min(one.n for one in found)
+        reasons = [one.note for one in found if math.isnan(one.value)]
+        value = float(np.mean([one.value for one in found]))
+        interval = found[0].interval if len(found) == 1 else NO_INTERVAL
+        return Distance(value, interval, n, reasons[0] if reasons else f"{n} prompts")
 
     def _spread(self, name: str, metric: str) -> Interval:
         values = self.seed_values(name, metric)

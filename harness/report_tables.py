@@ -18,15 +18,15 @@ from harness.comparable import WITHOUT_ENGINE
 from harness.compare import Comparison, name_of
 from harness.corpora import read_manifest
 from harness.distances import author_train_values
-from harness.figures import Distribution, Dot, Dots, FigureSpec, Kind, Rates, Series
+from harness.figures import NO_INTERVAL, Distribution, Dot, Dots, FigureSpec, Kind, Rates, Series
 from harness.measures import RATES
 from harness.plan import Ask
-from harness.positions import positions, ranking
+from harness.positions import Position, positions, ranking
 from harness.report_context import Column, Provenance, ReportContext, TaskPanel, Trust
 from harness.report_context import Table as PageTable
 from harness.report_marks import unfit_remarks, usual_length
 from harness.report_positions import position_note, position_row
-from harness.report_rows import Row, Sheet, rows_of
+from harness.report_rows import Row, Sheet, not_run, rows_of
 from harness.report_training import training_rows
 from harness.report_words import answer_rows, clouds
 from harness.store import Store, environment
@@ -48,6 +48,7 @@ _HELP = {
     "authorship_logit": "mean classifier logit over valid answers",
     "copied": "a run of 50 words, or 30 % of 8-grams, from the training text",
 }
+DOES_NOT_KNOW_HIM = "cannot tell: the metric does not know this author"
 _TARGETS = {"toward_author": "as the author's own passages", "higher": "higher", "lower": "lower"}
 
 
@@ -71,12 +72,14 @@ def build(material: Material, commands: Sequence[str], title: str) -> ReportCont
     sheet = Sheet(table, rows_of(material.variants, table), _author_train(asked, table))
     gated = {name: _gates(row, table, asked) for name, row in sheet.rows.items()}
     failed = {name: [gate for gate in gates if gate.outcome == "FAIL"] for name, gates in gated.items()}
+    columns = _columns(asked, sheet)
     placed = positions(sheet.table, sheet.names)
+    if "authorship_logit" in columns and columns["authorship_logit"].unfit:
+        placed = [Position(p.variant, math.nan, NO_INTERVAL, DOES_NOT_KNOW_HIM) for p in placed]
     standing = {position.variant: position for position in placed}
     barred = [name for name, gates in failed.items() if gates]
     ranked = ranking([standing[name] for name in sheet.rows], barred)
     rows = [sheet.rows[position.variant] for position in ranked]
-    columns = _columns(asked, sheet)
     ceilings = {gate.name: gate.ceiling for gates in gated.values() for gate in gates}
     return ReportContext(
         title=title,
@@ -102,9 +105,20 @@ def build(material: Material, commands: Sequence[str], title: str) -> ReportCont
         wordclouds=tuple(clouds(asked, table, material.responses, rows)),
         answers=tuple(answer_rows(asked, table, material.responses, rows)),
         provenance=_provenance(material, commands),
-        notes=(f"LIMITED: {asked.limited}.",) if asked.limited else (),
+        notes=_notes(material),
         caveat=_caveat(asked),
     )
+
+
+def _notes(material: Material) -> tuple[str, ...]:
+    """What a reader has to know of the whole page: that it is limited, and who has no row on it."""
+    limited = material.asked.limited
+    missing = ", ".join(not_run(material.variants, material.table))
+    told = (
+        f"LIMITED: {limited}." if limited else "",
+        f"Not run, and in no table: {missing}; `stylobench run {material.suite_name}`." if missing else "",
+    )
+    return tuple(filter(None, told))
 
 
 def variant_has_model(kind: Kind) -> bool:

@@ -29,7 +29,7 @@ def training_row(variant: Variant, family: str) -> TrainingRow:
     return TrainingRow(
         variant=variant.name,
         data=variant.trained_on,
-        examples=int(record.get("train_examples", 0)),
+        examples=_known(record.get("train_examples")),
         epochs=_known(record.get("epochs")),
         steps=int(record.get("steps", 0)),
         minutes=_known(record.get("minutes")),

@@ -24,7 +24,7 @@ from harness.models.parsers import parse as parse
 from harness.models.precision import engine_of
 from harness.plan import Ask
 from harness.stock import Stock
-from harness.stock_run import compute, load_stock, stored_results, with_stock
+from harness.stock_run import compute, load_stock, restated, stored_results, with_stock
 from harness.store import Run, Store
 from harness.text import count_words
 from harness.training.templates import template_of
@@ -42,7 +42,7 @@ class Outcome:
     """What a run did: answers and likelihoods reused and computed, and tokens drawn.
 
     ``unanswered``: recorded variant -> how many of the suite's prompts its file has no answer to.
-    ``refused``: stock task -> why it was not run, as one finished line.
+    ``refused``: stock task, or ``TASK on BASE`` -> why it was not run, as one finished line.
     """
 
     reused: int
@@ -130,17 +130,20 @@ def run(
                     computed += len(answer_batch)
                     progress(p.variant.name, computed, missing)
                 for stock_batch in p.missing_stock:
-                    if stock_batch[0].task in refused:
+                    here = f"{stock_batch[0].task} on {base.name}"
+                    if here in refused:
                         continue
                     try:
-                        run_.append("retention", compute(stock, stock_batch, model, base, p.variant))
+                        rows = compute(stock, stock_batch, model, base, p.variant, asked.suite.batch)
                     except StockError as error:
-                        refused[stock_batch[0].task] = f"lm_eval:{stock_batch[0].task}: {error}"
+                        refused[here] = f"lm_eval:{here}: {error}"
                         continue
+                    run_.append("retention", rows)
                     computed += len(stock_batch)
                     progress(p.variant.name, computed, missing)
         finally:
             model.close()
+    run_.append("retention", restated(asked, stock, store) if stock.tasks else [])
     run_controls(asked, [v for v in variants if v.kind == "control"], run_)
     unanswered = run_recorded(asked, [v for v in variants if v.kind == "recorded"], run_, workspace)
     return Outcome(

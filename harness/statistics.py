@@ -112,7 +112,10 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     reach = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Interval(max(0.0, centre - reach), min(1.0, centre + reach))
+    # With none or all of n one end is exactly 0 or 1, and rounding would leave 3e-16 of it.
+    low = centre - reach if successes else 0.0
+    high = centre + reach if successes < n else 1.0
+    return Interval(max(0.0, low), min(1.0, high))
 
 
 def holm(p: Sequence[float]) -> list[float]:

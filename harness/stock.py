@@ -13,14 +13,24 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import MissingPrerequisiteError
-from harness.models.lm import StockError
+from harness.models.lm import StockError, generation_fault
 from harness.stock_names import PREFIX as PREFIX
-from harness.stock_names import RUNS_CODE, first_line, managers_of, quiet, refusal, unavailable
+from harness.stock_names import (
+    RUNS_CODE,
+    code_beside,
+    first_line,
+    managers_of,
+    quiet,
+    refusal,
+    seeded,
+    unavailable,
+)
 from harness.text import digest
 from harness.types import Direction
 
@@ -33,7 +43,10 @@ _SEED = 1234
 
 @dataclass(frozen=True)
 class StockJob:
-    """One document of one task for one variant; ``key`` covers all that may change its results."""
+    """One document of one task for one variant; ``key`` covers all that may change its results.
+
+    The document's own digest ends the key, so that results can be joined on what was read (``document_of``).
+    """
 
     key: str
     task: str
@@ -76,11 +89,6 @@ class Result:
     direction: Direction
 
 
-def items(names: Sequence[str], documents: int) -> list[str]:
-    """What the documents of these tasks are called in the tables: ``hellaswag/17``."""
-    return [f"{name.removeprefix(PREFIX)}/{number}" for name in names for number in range(documents)]
-
-
 def load(names: Sequence[str], documents: int, workspace: Path) -> Stock:
     """The tasks of a suite (``lm_eval:NAME``) with the requests of their first documents.
 
@@ -101,16 +109,18 @@ def load(names: Sequence[str], documents: int, workspace: Path) -> Stock:
         datasets.disable_progress_bars()
         managers = managers_of([name.removeprefix(PREFIX) for name in names], workspace)
     for name, manager in managers.items():
-        reason = refusal(manager.task_index[name])
+        entry = manager.task_index[name]
+        reason = refusal(entry)
         if not reason:
             try:
-                with quiet():
+                with quiet(), seeded():
                     loaded = manager.load(name)["tasks"][name]
-                    tasks.append(_prepared(name, loaded, documents))
+                    tasks.append(_prepared(name, loaded, documents, code_beside(entry)))
                 continue
             except _Refused as error:
                 reason = str(error)
-            except Exception as error:  # whatever the hub, datasets and a task's own functions raise
+            # Whatever the hub, datasets and a task's own functions raise, an exit included.
+            except (Exception, SystemExit) as error:
                 reason = unavailable(error)
         refused[name] = f"{PREFIX}{name}: {reason}"
     return Stock(tuple(tasks), refused)
@@ -120,10 +130,20 @@ def jobs(task: StockTask, variant_digest: str, engine: str, window: int) -> tupl
     """The documents of a task for one variant, in batches that never depend on what is stored."""
     found = []
     for n, of in task.digests.items():
-        key = digest(["stock", variant_digest, task.name, task.version, n, of, engine, window])
+        whole = digest(["stock", variant_digest, task.name, task.version, n, of, engine, window])
+        key = f"{whole}-{of}"
         size = sum(len(str(text)) for request in task.requests[n] for text in request.args)
         found.append(StockJob(key, task.name, n, size))
     return tuple(tuple(found[start : start + BATCH]) for start in range(0, len(found), BATCH))
+
+
+def document_of(key: str) -> str:
+    """The digest of the document that a key's result is of, its requests included.
+
+    >>> document_of("9f86d081-2c26b46b"), document_of("9f86d081")
+    ('2c26b46b', '')
+    """
+    return key.partition("-")[2]
 
 
 def evaluate(task: StockTask, documents: Sequence[int], lm: Any) -> list[Result]:
@@ -146,7 +166,7 @@ def evaluate(task: StockTask, documents: Sequence[int], lm: Any) -> list[Result]
             task.loaded.apply_filters()
             by_document = {n: [request for request in asked if request.doc_id == n] for n in documents}
             return [found for n, own in by_document.items() for found in _judged(task, own, n)]
-    except Exception as error:  # a task brings functions of its own
+    except (Exception, SystemExit) as error:  # a task brings functions of its own
         raise StockError(f"its results cannot be judged ({first_line(error)})") from None
 
 
@@ -157,7 +177,7 @@ class _Refused(Exception):  # noqa: N818
     """Why a task that was loaded is not run."""
 
 
-def _prepared(name: str, loaded: Any, documents: int) -> StockTask:
+def _prepared(name: str, loaded: Any, documents: int, code: Mapping[str, str]) -> StockTask:
     if getattr(loaded, "UNSAFE_CODE", False):
         raise _Refused(RUNS_CODE)
     if getattr(loaded, "MULTIMODAL", False):
@@ -170,10 +190,13 @@ def _prepared(name: str, loaded: Any, documents: int) -> StockTask:
     loaded.build_all_requests(limit=documents, rank=0, world_size=1, cache_requests=False)
     requests: dict[int, list[Any]] = {}
     for request in loaded.instances:
+        fault = generation_fault(request.args[1]) if request.request_type == "generate_until" else ""
+        if fault:
+            raise _Refused(f"generation_kwargs: {fault}")
         requests.setdefault(request.doc_id, []).append(request)
     return StockTask(
         name=name,
-        version=f"{loaded.VERSION}/{_settings(loaded)}",
+        version=f"{loaded.VERSION}/{_settings(loaded, code)}",
         metrics=metrics,
         requests={n: tuple(sorted(found, key=lambda r: r.idx)) for n, found in requests.items()},
         digests={n: _digest_of(found) for n, found in requests.items()},
@@ -184,7 +207,8 @@ def _prepared(name: str, loaded: Any, documents: int) -> StockTask:
 def _metrics(loaded: Any) -> dict[str, Direction]:
     """The metrics that say something of one document, with their directions.
 
-    A perplexity, an F1 over all documents and their like do not; ``bits_per_byte`` does.
+    A perplexity, an F1 over all documents and their like do not; ``bits_per_byte`` does. An aggregation of
+    the task's own may be anything, and is no mean either.
     """
     from lm_eval.api.registry import AGGREGATION_REGISTRY
 
@@ -192,16 +216,20 @@ def _metrics(loaded: Any) -> dict[str, Direction]:
     told: dict[str, Direction] = {}
     registered = {function: name for name, function in AGGREGATION_REGISTRY.items()}
     for metric, function in loaded.aggregation().items():
-        if function and registered.get(function, "mean") in ("mean", "nanmean", "bits_per_byte"):
+        if registered.get(function) in ("mean", "nanmean", "bits_per_byte"):
             told[metric] = "higher" if higher.get(metric, True) else "lower"
     return told
 
 
-def _settings(loaded: Any) -> str:
-    """A digest of all that a task's file says besides where its data are; functions by their source."""
+def _settings(loaded: Any, code: Mapping[str, str]) -> str:
+    """A digest of all that a task's file says besides where its data are, and of the code beside it.
+
+    A function is known by its source; what it calls may lie in any of the Python files beside the task's.
+    """
     away = {"dataset_path", "dataset_name", "dataset_kwargs", "metadata"}
     said = {key: value for key, value in loaded.dump_config().items() if key not in away}
-    return digest(re.sub(r" at 0x[0-9a-f]+", "", repr(sorted(said.items()))), 8)
+    told = re.sub(r" at 0x[0-9a-f]+", "", repr(sorted(said.items())))
+    return digest([told, dict(code)] if code else told, 8)
 
 
 def _digest_of(requests: Sequence[Any]) -> str:
@@ -217,7 +245,8 @@ def _judged(task: StockTask, requests: Sequence[Any], document: int) -> Iterator
     filters = list(requests[0].filtered_resps)
     for name in filters:
         answers = [request.filtered_resps[name] for request in requests]
-        found = task.loaded.process_results(requests[0].doc, answers)
+        # A copy: the requests serve every variant, and a task may change the document it is given.
+        found = task.loaded.process_results(deepcopy(requests[0].doc), answers)
         for metric in task.metrics:
             suffix = "" if name == "none" else f":{name}"
             value = _number(metric, found.get(metric))

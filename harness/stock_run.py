@@ -1,4 +1,8 @@
-"""Stock tasks in a run: which documents a variant still lacks, and results as rows of ``retention``."""
+"""Stock tasks in a run: which documents a variant still lacks, and results as rows of ``retention``.
+
+Which state of a task counts is told by the newest rows. Where a run finds all of a state stored already,
+though another was stored since, it adds a row a document that says so, without variant, metric and value.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,8 @@ from harness.models.bases import Base
 from harness.models.hf import load_tokenizer
 from harness.models.lm import as_lm, window_of
 from harness.plan import Ask
-from harness.stock import PREFIX, Stock, StockJob, evaluate, items, jobs, load
+from harness.stock import PREFIX, Stock, StockJob, evaluate, jobs, load
+from harness.stock_scores import standing
 from harness.store import Store
 from harness.types import Variant
 
@@ -32,7 +37,25 @@ def load_stock(asked: Ask, workspace: Path) -> Stock:
 
 def stored_results(asked: Ask, store: Store) -> set[str]:
     """Keys of the documents that ``score`` will find results of."""
-    return store.existing("retention", item=items(asked.suite.retention, asked.retention_documents))
+    return store.existing("retention", task=asked.suite.retention)
+
+
+def restated(asked: Ask, stock: Stock, store: Store) -> list[dict[str, Any]]:
+    """Rows that say how tasks stand, for the documents of which the newest stored rows say otherwise."""
+    frame = store.read(
+        "retention", ["key", "task", "item", "task_version", "run"], task=asked.suite.retention
+    )
+    now = standing(frame)
+    rows = []
+    for task in stock.tasks:
+        name = f"{PREFIX}{task.name}"
+        if name not in now.versions:
+            continue  # nothing is stored of it that could be taken for what stands
+        for n, document in task.digests.items():
+            item = f"{task.name}/{n}"
+            if now.versions[name] != task.version or now.documents.get(item, document) != document:
+                rows.append({"key": f"-{document}", "task": name, "item": item, "task_version": task.version})
+    return rows
 
 
 def with_stock(
@@ -47,16 +70,16 @@ def with_stock(
 
 
 def compute(
-    stock: Stock, batch: Sequence[StockJob], model: Model, base: Base, variant: Variant
+    stock: Stock, batch: Sequence[StockJob], model: Model, base: Base, variant: Variant, at_once: int
 ) -> list[dict[str, Any]]:
-    """The rows of one batch, which is of one task.
+    """The rows of one batch, which is of one task; ``at_once``: answers drawn together.
 
     Raises:
         StockError: this task cannot be run on this model.
     """
     (task,) = [task for task in stock.tasks if task.name == batch[0].task]
     key_of = {job.document: job.key for job in batch}
-    lm = as_lm(model, _tokenizer(base.path), window_of(base.path))
+    lm = as_lm(model, _tokenizer(base.path), window_of(base.path), at_once)
     return [
         {
             "key": key_of[found.document],

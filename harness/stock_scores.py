@@ -1,16 +1,18 @@
 """Results of stock tasks, from the table ``retention`` to scores, and what readers are told of them.
 
 No model and no lm-eval: a document's results count as they were stored. Where a task's file or its data
-changed since, the newest results of a document stand for it.
+changed since, only results of the task as the newest run had it count, whichever variants that run had; those
+of another version or another document are compared with nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.plan import Ask
-from harness.stock import PREFIX, items
+from harness.stock import PREFIX, document_of
 from harness.store import Store
 from harness.taskfile import Metadata, MetricEntry, Task
 from harness.types import Variant
@@ -30,15 +32,37 @@ _WEAKNESS = (
 )
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Stock tasks as the newest run had them: task -> version, and item -> digest of its document."""
+
+    versions: Mapping[str, str]
+    documents: Mapping[str, str]
+
+
+def standing(rows: pd.DataFrame) -> Standing:
+    """How tasks stand, by rows of ``retention`` of any variant; ``stock_run.restated`` keeps that true."""
+    newest = rows.sort_values("run", kind="stable")
+    versions = newest.drop_duplicates("task", keep="last").set_index("task")["task_version"].to_dict()
+    newest = newest[newest["task_version"] == newest["task"].map(versions)]
+    keys = newest.drop_duplicates("item", keep="last").set_index("item")["key"].to_dict()
+    return Standing(
+        {str(task): str(version) for task, version in versions.items()},
+        {str(item): document_of(str(key)) for item, key in keys.items()},
+    )
+
+
 def results_of(asked: Ask, variants: Iterable[Variant], store: Store) -> pd.DataFrame:
     """The stored results of the suite's stock tasks by these very variants, one row a document and metric."""
-    frame = store.read(
-        "retention",
-        variant_digest=[variant.digest for variant in variants],
-        item=items(asked.suite.retention, asked.retention_documents),
-    )
+    frame = store.read("retention", task=asked.suite.retention)
     if not len(frame):
         return frame
+    numbers = frame["item"].str.rpartition("/")[2].astype("int64")
+    frame = frame[numbers < asked.retention_documents]
+    now = standing(frame)
+    frame = frame[frame["variant_digest"].isin([variant.digest for variant in variants])]
+    frame = frame[frame["task_version"] == frame["task"].map(now.versions)]
+    frame = frame[frame["key"].map(document_of) == frame["item"].map(now.documents)]
     same = ["variant_digest", "engine", "item", "metric"]
     return frame.sort_values("run", kind="stable").drop_duplicates(same, keep="last")
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from harness import looks, shelves, yamlfile
 from harness.decodings import NAMED, make_decoding
@@ -23,6 +23,16 @@ from harness.yamlfile import Strict
 
 PRIMARIES = ("bits_per_byte", "author_specific_gain", "authorship_logit", "copied")
 """The only metrics that can be ``better`` or ``WORSE``; named before the first answer is drawn."""
+
+
+CONTROLS = ("author", "other:*", "copyist", "shuffled", "few_shot")
+"""What ``controls:`` may name, and ``other:NAME`` besides; all of them unless told."""
+
+
+def _known_control(name: str) -> str:
+    if name not in CONTROLS and not re.fullmatch(r"other:\S.*", name):
+        raise ValueError(f"control {name!r} does not exist{nearest(name, CONTROLS)}")
+    return name
 
 
 class DecodingSettings(Strict):
@@ -65,8 +75,8 @@ class Suite(Strict):
 
     author: str
     variants: str | tuple[str, ...] = "*"
-    controls: tuple[str, ...] = ("author", "other:*", "copyist", "shuffled", "few_shot")
-    tasks: tuple[str, ...]
+    controls: tuple[Annotated[str, AfterValidator(_known_control)], ...] = CONTROLS
+    tasks: tuple[str, ...] = Field(min_length=1)
     system: str = "persona"
     max_tokens: int = Field(350, ge=8)
     samples: int = Field(1, ge=1)
@@ -79,11 +89,14 @@ class Suite(Strict):
     likelihood: LikelihoodSettings = LikelihoodSettings()
     batch: int = Field(32, ge=1)
     dtype: str = Field("bfloat16", pattern="^(bfloat16|float16|float32|nf4)$")
-    gates: dict[str, float] = Field({"invalid": 0.10, "leak": 0.05, "copied": 0.05})
+    gates: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        {"invalid": 0.10, "leak": 0.05, "copied": 0.05}
+    )
+    """Rate -> what a variant may have above the author's own, 0 to 1."""
     primaries: tuple[str, ...] = PRIMARIES
     retention: tuple[str, ...] = ()
     """Stock tasks of lm-eval's or of one's own, as ``lm_eval:hellaswag``; see ``stock``."""
-    retention_documents: int = Field(100, ge=1)
+    retention_documents: int = Field(100, ge=1, le=100_000)
     """How many documents of each at most: the first, so that they are the same for all."""
 
     @field_validator("decoding", mode="before")
@@ -103,6 +116,15 @@ class Suite(Strict):
         if unknown:
             raise ValueError(f"unknown gate {sorted(unknown)[0]!r}; have copied, invalid, leak, recited")
         return gates
+
+    @field_validator("tasks")
+    @classmethod
+    def _each_task_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        short = [name.removeprefix("stylo_") for name in names]
+        twice = [name for place, name in enumerate(short) if name in short[:place]]
+        if twice:
+            raise ValueError(f"task {twice[0]!r} is named twice")
+        return names
 
     @field_validator("retention")
     @classmethod

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 POOLED_BY = {
     "bits_per_byte": "bytes", "bits_per_byte_in_template": "bytes", "bits_per_byte_others": "bytes",
     "bits_per_byte_train": "bytes", "byte_perplexity": "bytes", "word_perplexity": "words",
-    "domain_gain": "bytes",
+    "domain_gain": "bytes", "token_perplexity": "tokens",
 }  # fmt: skip
 """Metric -> the unit its documents are weighted by, so that the mean is the pooled value (sum over sum)."""
 
@@ -65,6 +65,8 @@ class Table:
     """Their metrics that are 0 or 1 for every document."""
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Variant -> prompt -> its valid, uncopied answer; only where the suite has a pooled task."""
+    tokens: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Variant -> held-out document -> its tokens by the variant's own tokenizer, over their mean."""
 
     def of(self, variant: str, metric: str) -> Mapping[str, float]:
         """Item -> value; empty where the variant has no such scores."""
@@ -93,7 +95,7 @@ def read_table(asked: Ask, variants: Iterable[Variant], store: Store) -> Table:
         likelihood = _is(frame, documents, [asked.protocol, asked.template_protocol])
         stock_rows = _is(frame, list(results["item"]), [SETTING])
         frame = frame[answer | general | likelihood | pooled | stock_rows]
-        # Of a stock task's document only the newest results count, whatever was scored before.
+        # Of a stock task only results of what it is now count, whatever was scored before.
         frame = frame[(frame["setting"] != SETTING) | frame["key"].isin(results["key"])]
         inapplicable = frame["note"].str.startswith(NOT_APPLICABLE)
         for metric, part in frame[inapplicable].groupby("metric"):
@@ -127,8 +129,21 @@ def read_table(asked: Ask, variants: Iterable[Variant], store: Store) -> Table:
             remarks = zip(part["item"], part["note"], strict=True)
             notes.setdefault(variant.name, {})[str(metric)] = {str(i): str(n) for i, n in remarks if n}
             versions[(variant.name, str(metric))] = str(newest)
+    tokens = _token_weights(
+        asked, [v for v in chosen if "token_perplexity" in values.get(v.name, {})], engines, store
+    )
     return Table(
-        values, notes, engines, versions, task_of, _weights(asked), expected, stock, yes_or_no(results), texts
+        values,
+        notes,
+        engines,
+        versions,
+        task_of,
+        _weights(asked),
+        expected,
+        stock,
+        yes_or_no(results),
+        texts,
+        tokens,
     )
 
 
@@ -164,9 +179,30 @@ def _weights(asked: Ask) -> dict[str, dict[str, float]]:
     return found
 
 
+def _token_weights(
+    asked: Ask, variants: Sequence[Variant], engines: Mapping[str, str], store: Store
+) -> dict[str, dict[str, float]]:
+    """Tokens of each held-out document by the variant's own tokenizer, over their mean in the set."""
+    if not variants:
+        return {}
+    documents = [d.id for d in asked.documents if d.set == "heldout"]
+    digests = [v.digest for v in variants]
+    frame = store.read("likelihoods", protocol=[asked.protocol], item=documents, variant_digest=digests)
+    found = {}
+    for variant in variants:
+        own = frame[(frame["variant_digest"] == variant.digest) & (frame["context"] == "raw")]
+        own = own[own["engine"] == engines[variant.name]]
+        sizes = own.groupby("item")["n_tokens"].last().astype(float)
+        found[variant.name] = {str(item): float(n) for item, n in (sizes / sizes.mean()).items()}
+    return found
+
+
 def summarise(table: Table, variant: str, metric: str) -> Summary:
-    """One metric of one variant: its mean (pooled for bits per byte) and 95 % interval."""
-    found = table.of(variant, metric)
+    """One metric of one variant: its mean (pooled for bits per byte) and 95 % interval.
+
+    An answer that is invalid and copied nothing is left out of what was copied, as in ``gates``.
+    """
+    found = telling_values(table, variant, metric)
     task = table.task_of.get(metric, "")
     if metric in POOLED_VERSIONS:
         parts = {name: table.of(variant, name).get(POOLED, math.nan) for name in (metric, *added(metric))}
@@ -176,19 +212,18 @@ def summarise(table: Table, variant: str, metric: str) -> Summary:
     nothing = Interval(math.nan, math.nan)
     if not finite:
         remarks = table.notes.get(variant, {}).get(metric, {})
-        reason = next(iter(remarks.values()), "not run for this variant")
+        reason = next(iter(remarks.values()), "no valid answers" if found else "not run for this variant")
         return Summary(variant, task, metric, math.nan, nothing, 0, reason)
     items = sorted(finite)
-    weights = np.array([weight(table, metric, item) for item in items])
+    weights = np.array([weight(table, variant, metric, item) for item in items])
     values = np.array([finite[item] for item in items])
-    array = (np.log(values) if metric in PERPLEXITIES else values) * weights / weights.mean()
+    array = averaged_as(metric, values) * weights / weights.mean()
     if (metric in RATES or metric in table.shares) and set(np.unique(array)) <= {0.0, 1.0}:
         interval = wilson(int(array.sum()), len(array))
     else:
         interval = bootstrap_interval(array)
     mean = float(array.mean())
-    if metric in PERPLEXITIES:
-        mean, interval = math.exp(mean), Interval(*(math.exp(end) for end in interval))
+    mean, interval = as_measured(metric, mean), Interval(*(as_measured(metric, end) for end in interval))
     missing = len(found) - len(finite)
     note = f"{missing} of {len(found)} without a value" if missing else ""
     return Summary(variant, task, metric, mean, interval, len(array), note)
@@ -203,9 +238,21 @@ def telling_values(table: Table, variant: str, metric: str) -> dict[str, float]:
     return {item: math.nan if v == 0 and invalid.get(item) == 1 else v for item, v in values.items()}
 
 
-def weight(table: Table, metric: str, item: str) -> float:
-    """How much an item counts in the mean of a metric."""
-    return table.weights.get(POOLED_BY.get(metric, ""), {}).get(item, 1.0)
+def weight(table: Table, variant: str, metric: str, item: str) -> float:
+    """How much an item counts in a variant's mean of a metric."""
+    unit = POOLED_BY.get(metric, "")
+    units = table.tokens.get(variant, {}) if unit == "tokens" else table.weights.get(unit, {})
+    return units.get(item, 1.0)
+
+
+def averaged_as(metric: str, values: np.ndarray) -> np.ndarray:
+    """The values as they are averaged and subtracted: of perplexities their logarithms."""
+    return np.log(values) if metric in PERPLEXITIES else values
+
+
+def as_measured(metric: str, mean: float) -> float:
+    """A mean of ``averaged_as`` in the metric's own unit again."""
+    return math.exp(mean) if metric in PERPLEXITIES else mean
 
 
 # ── gates ─────────────────────────────────────────────────────────────────────────────────────────

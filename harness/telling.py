@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from harness.distances import NOT_AS_A_WHOLE
 from harness.measures import RATES
+from harness.models import few_shot
 from harness.pairing import Pair
 from harness.trust import UNFIT
 from harness.types import Gate, Outcome, Verdict
@@ -121,6 +122,7 @@ def sentence(
         parts.append(f"Cannot tell: {_listed(open_)}.")
     if unfit:
         parts.append(f"Decides nothing, being {UNFIT}: {_listed([name_of(metric) for metric in unfit])}.")
+    parts.append(_answers_only(pairs, primaries))
     parts.append(_about(pairs))
     return " ".join(filter(None, parts))
 
@@ -133,6 +135,23 @@ def none_seen(v: Verdict) -> bool:
 def none_seen_note(v: Verdict) -> str:
     """``none seen in 80 prompts on either side; up to 4.6 % could be``, by the interval's high end."""
     return f"none seen in {v.n:,} {v.unit} on either side; up to {100 * v.interval.high:.2g} % could be"
+
+
+def what_decides(v: Verdict) -> str:
+    """``244 would decide``; ``189 would decide if still none`` of a rate; empty if not known."""
+    if v.outcome != "inconclusive" or not v.needed:
+        return ""
+    return f"{v.needed:,} would decide" + (" if still none" if none_seen(v) else "")
+
+
+def is_unfit(v: Verdict) -> bool:
+    """Whether it only describes because the metric does not know this author."""
+    return v.outcome == "descriptive" and v.note.startswith(UNFIT)
+
+
+def contradicted(v: Verdict) -> bool:
+    """Whether it cannot tell because the distributions say otherwise, and not for want of prompts."""
+    return v.outcome == "inconclusive" and NOT_AS_A_WHOLE in v.note
 
 
 def _open_name(v: Verdict) -> str:
@@ -153,6 +172,14 @@ def _declines(primaries: Sequence[Verdict]) -> dict[str, list[str]]:
             kind = _NO_MORE_THAN_SEEDS if v.p_holm < ALPHA else _NOT_BEYOND_CHANCE
         found.setdefault(kind, []).append(name_of(v.metric))
     return {kind: found[kind] for kind in _DECLINES if kind in found}
+
+
+def _answers_only(pairs: Sequence[Pair], primaries: Sequence[Verdict]) -> str:
+    """Where likelihoods would decide and one side, shown examples, has none of its own: what is compared."""
+    shown = {v.name for p in pairs for v in (p.baseline, p.candidate) if few_shot.shown_to(v)}
+    if not shown or not any(v.outcome == "not comparable" and v.unit == "blocks" for v in primaries):
+        return ""
+    return f"Only answers are compared: likelihoods of {_listed(sorted(shown))} would be the base's."
 
 
 def _about(pairs: Sequence[Pair]) -> str:
@@ -234,14 +261,13 @@ def _remark(v: Verdict) -> str:
     if v.outcome == "not comparable":
         return f"not comparable: {v.note}"
     if v.outcome == "descriptive":
-        unfit = v.note.startswith(UNFIT)
-        return v.note.partition(": it decides nothing")[0] if unfit else f"only {counted}"
+        return v.note.partition(": it decides nothing")[0] if is_unfit(v) else f"only {counted}"
     if none_seen(v):
-        return f"{v.note}; {v.needed:,} would decide" if v.needed > v.n else v.note
-    if v.outcome == "inconclusive" and NOT_AS_A_WHOLE in v.note:
+        return f"{v.note}; {what_decides(v)}" if v.needed > v.n else v.note
+    if contradicted(v):
         return f"{counted}; {v.note.partition(';')[0]}"
     if v.outcome == "inconclusive":
-        return f"{counted}; {v.needed:,} would decide" if v.needed > v.n else f"{counted}; more would decide"
+        return f"{counted}; {what_decides(v)}" if v.needed > v.n else f"{counted}; more would decide"
     if v.outcome in ("same", "not worse"):
         margin = f"margin {_number(v.margin, v.metric in RATES)}"
         return f"{counted}, {margin}" if v.outcome == "same" else f"{counted}, not worse by the {margin}"

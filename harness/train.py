@@ -17,16 +17,23 @@ from harness import shelves, text
 from harness.corpora import passages_of, questions_of
 from harness.corpusfile import read_author
 from harness.errors import ConfigurationError
+from harness.milestones import check_milestone_names, milestone_variants
 from harness.orders import Order, lineage
 from harness.recipe import Recipe, settings_of
 from harness.store import Run, Store
 from harness.training.checkpoints import sha256_file
 from harness.training.examples import continuation_prompt, prepare_examples, split_first_sentence
-from harness.training.launch import finished_record, train
+from harness.training.launch import finished_record, milestones_not_kept, train
 from harness.training.spec import Lora, TrainingSpec
 from harness.training.templates import Template, read_template
 from harness.types import Passage, Variant
-from harness.variants import adapter_digest, as_row, base_variant, registered, trained_on_both
+from harness.variants import (
+    adapter_digest,
+    as_row,
+    base_variant,
+    registered,
+    trained_on_both,
+)
 
 COPYING_CEILING = 0.05
 """What ``keep: best_validation`` chooses under where a recipe names no ceiling: the suite's own gate."""
@@ -46,9 +53,11 @@ def specify(order: Order, store: Store, workspace: Path) -> TrainingSpec:
     """The trainer's spec; tokenises the examples on first use.
 
     Raises:
-        ConfigurationError: no example to train on, fewer than ``max_examples``, or an unfit template.
+        ConfigurationError: no example to train on, fewer than ``max_examples``, an unfit template, or a
+            milestone whose name stands for something else.
     """
     recipe, corpus = order.recipe, order.corpus
+    check_milestone_names(order, store, workspace)
     material = _material(order, store, workspace)
     template = template_of(recipe, workspace)
     system = references.load(corpus.name, workspace).persona if recipe.system == "persona" else recipe.system
@@ -104,8 +113,7 @@ def specify(order: Order, store: Store, workspace: Path) -> TrainingSpec:
         template=template.record(),
         tensorboard=recipe.tensorboard,
         program=program_digest(order.trainer),
-        # A run of fewer steps than the recipe's does not come to the later ones.
-        milestones=tuple(n for n in sorted(recipe.milestones) if order.steps is None or n < order.steps),
+        milestones=tuple(sorted(recipe.milestones)),
     )
 
 
@@ -128,6 +136,13 @@ def split_as_finished(spec: TrainingSpec) -> TrainingSpec:
     whole = spec.batch * spec.accumulation
     splits = (replace(spec, batch=n, accumulation=whole // n) for n in range(1, whole + 1) if whole % n == 0)
     return next((split for split in splits if is_finished(split)), spec)
+
+
+def milestones_lacking(spec: TrainingSpec) -> tuple[int, ...]:
+    """The milestones for want of which a finished run, however its steps were cut, is trained again."""
+    whole = spec.batch * spec.accumulation
+    splits = (replace(spec, batch=n, accumulation=whole // n) for n in range(1, whole + 1) if whole % n == 0)
+    return next(filter(None, map(milestones_not_kept, splits)), ())
 
 
 def is_finished(spec: TrainingSpec) -> bool:
@@ -174,7 +189,7 @@ def carry_out(
         record=record | told,
     )
     known = registered(run.store)
-    heirs = (variant, *milestones(variant, order, template, workspace))
+    heirs = (variant, *milestone_variants(variant, order, template, workspace))
     fresh = [v for v in (base_variant(order.base), *heirs) if is_news(v, known)]
     # An earlier adapter may have been registered again with another --trained-on, which its heirs share.
     fresh += [v for v in heirs if v not in fresh and known[v.name].trained_on != v.trained_on]
@@ -183,45 +198,16 @@ def carry_out(
 
 
 def is_news(variant: Variant, known: Mapping[str, Variant]) -> bool:
-    """Whether a variant is not registered, or registered as something else."""
-    return variant.name not in known or known[variant.name].digest != variant.digest
+    """Whether a variant is not registered, or registered as something else or somewhere else.
 
-
-_OF_ALL_STEPS = (
-    "trainer",
-    "base",
-    "base_digest",
-    "examples_digest",
-    "seed",
-    "device",
-    "degraded",
-    "versions",
-)
-"""What a record says that holds for milestones too; times, losses and answers are the last step's."""
-
-
-def milestones(variant: Variant, order: Order, template: Template, workspace: Path) -> list[Variant]:
-    """The adapters that a run kept on its way, each a variant ``NAME+stepN`` with N steps in its settings."""
-    folder = (workspace / variant.adapter).parent.relative_to(workspace)
-    found = []
-    for kept in variant.record.get("milestones", []):
-        told = {key: variant.record[key] for key in _OF_ALL_STEPS if key in variant.record}
-        told |= {
-            key: variant.record[key]
-            for key in ("recipe", "limited", "template", "lineage")
-            if key in variant.record
-        }
-        settings = variant.record["settings"] | {"steps": kept["step"], "epochs": None}
-        found.append(
-            replace(
-                variant,
-                name=f"{variant.name}+step{kept['step']}",
-                digest=adapter_digest(order.base, kept["adapter_digest"], template.digest),
-                adapter=str(folder / kept["folder"]),
-                record=told | {"settings": settings, "steps": kept["step"], "milestone_of": variant.name},
-            )
-        )
-    return found
+    A milestone's settings count too: they say which run's milestone it is, and pair it.
+    """
+    if variant.name not in known:
+        return True
+    before = known[variant.name]
+    if (before.digest, before.adapter) != (variant.digest, variant.adapter):
+        return True
+    return "milestone_of" in variant.record and before.record.get("settings") != variant.record["settings"]
 
 
 def probe(order: Order, spec: TrainingSpec, workspace: Path) -> dict[str, Any]:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness import reference as references
-from harness import shelves, yamlfile
+from harness import shelves, stock_names, yamlfile
 from harness.corpusfile import read_author
-from harness.errors import ConfigurationError, MissingPrerequisiteError, StylobenchError, nearest
+from harness.errors import ConfigurationError, MissingPrerequisiteError, StylobenchError, YamlError, nearest
 from harness.likelihood_scores import LIKELIHOOD_VERSIONS
 from harness.measures import VERSIONS, Answer, measure
 from harness.pooled import POOLED_VERSIONS
 from harness.recipe import find_trainer, read_recipe
 from harness.reference import Reference
 from harness.retention import GENERAL, GENERAL_VERSIONS, met_by
-from harness.suite import read_suite
+from harness.suite import Suite, read_suite
 from harness.taskfile import Task, read_tasks
 from harness.training.chat import conversation
 
@@ -76,7 +77,62 @@ def _author(path: Path, workspace: Path) -> str:
 
 def _suite(path: Path, workspace: Path) -> str:
     suite = read_suite(str(path), workspace)
-    return f"{len(read_tasks(suite.tasks, workspace))} tasks"
+    tasks = read_tasks(suite.tasks, workspace)
+    faults = [*_lost_controls(suite, workspace), *_lost_primaries(suite, tasks)]
+    faults += _lost_stock_tasks(suite, workspace)
+    if faults:
+        tree = yamlfile.load(path)
+        raise YamlError(
+            [f"{path.name}:{yamlfile.position(tree, (f.key, f.place))}  {f.key}: {f.problem}" for f in faults]
+        )
+    return f"{len(tasks)} tasks"
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """Which item of a list of the file, and what is wrong with it."""
+
+    key: str
+    place: int
+    problem: str
+
+
+def _lost_controls(suite: Suite, workspace: Path) -> list[_Fault]:
+    """Other authors by name whom the reference set does not know; nothing before it is there."""
+    if suite.author not in references.prepared_authors(workspace):
+        return []
+    others = [f"other:{name}" for name in references.load(suite.author, workspace).others]
+    return [
+        _Fault("controls", place, f"{name!r} does not exist{nearest(name, others)}")
+        for place, name in enumerate(suite.controls)
+        if name.startswith("other:") and name not in ("other:*", *others)
+    ]
+
+
+def _lost_primaries(suite: Suite, tasks: Sequence[Task]) -> list[_Fault]:
+    """What was written down to decide, and no task of the suite reports; the default asks for nothing."""
+    if "primaries" not in suite.model_fields_set:
+        return []
+    reported = {metric for task in tasks for metric in task.metrics}
+    return [
+        _Fault("primaries", place, f"no task of the suite reports {name!r}")
+        for place, name in enumerate(suite.primaries)
+        if name not in reported
+    ]
+
+
+def _lost_stock_tasks(suite: Suite, workspace: Path) -> list[_Fault]:
+    """What lm-eval has under no such name, by its files alone; nothing where it is not installed."""
+    if not suite.retention or importlib.util.find_spec("lm_eval") is None:
+        return []
+    faults = []
+    for place, name in enumerate(suite.retention):
+        try:
+            with stock_names.quiet():
+                stock_names.managers_of([name.removeprefix(stock_names.PREFIX)], workspace)
+        except ConfigurationError as error:
+            faults.append(_Fault("retention", place, str(error).removeprefix("retention: ")))
+    return faults
 
 
 def _task(path: Path, workspace: Path) -> str:

@@ -29,6 +29,59 @@ def judge(doc, results):
 def fail(doc, results):
     raise RuntimeError("no such word list\\nsecond line")
 """
+MORE = """\
+import json
+import random
+from pathlib import Path
+
+from datasets import Dataset
+
+LANDS = ["Norrland", "Skane", "Dalarna", "Gotland"]
+
+
+def _rows(n):
+    return [
+        {"n": i, "land": LANDS[i % 4], "right": i % 3, "towns": [f"Port {i} {k}" for k in range(3)]}
+        for i in range(n)
+    ]
+
+
+def read(**_):
+    lands = json.loads(Path(__file__).with_name("lands.json").read_text())
+    return {"test": Dataset.from_list([{"land": land} for land in lands])}
+
+
+def shuffled(**_):
+    rows = _rows(20)
+    for row in rows:
+        random.shuffle(row["towns"])
+    return {"train": Dataset.from_list(_rows(9)), "test": Dataset.from_list(rows)}
+
+
+def plain(doc, results):
+    return {"long": 1.0, "length": 1}
+
+
+def mutate(doc, results):
+    doc["towns"].pop()
+    return {"left": len(doc["towns"]), "length": 1}
+
+
+def helper(text):
+    return len(text) > 5
+
+
+def by_helper(doc, results):
+    return {"long": float(helper(results[0])), "length": 1}
+
+
+def quit_(*_, **__):
+    raise SystemExit(0)
+
+
+def aggregate(items):
+    return 0.5
+"""
 CHOICE = """\
 task: towns
 custom_dataset: !function data.towns

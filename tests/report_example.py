@@ -429,7 +429,7 @@ def example_context(seed: int = 0) -> ReportContext:
             Verdict(
                 "tfidf_nearest",
                 "tfidf",
-                "not worse",
+                "descriptive",
                 False,
                 0.2,
                 0.21,
@@ -441,11 +441,12 @@ def example_context(seed: int = 0) -> ReportContext:
                 0.02,
                 0.03,
                 0,
+                "unfit on this author (AUC 0.58 [0.49, 0.66] at 150 words): it decides nothing",
             ),
             Verdict(
                 "relevance",
                 "relevance",
-                "descriptive",
+                "not worse",
                 False,
                 0.4,
                 0.5,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +12,15 @@ import pytest
 from scripted_bench import CONTROLS, ONE, SHOWN, compute, copy_workspace, finished_workspace, paste_author
 from small_author import NAME
 
+from harness import across
 from harness import reference as references
 from harness.bench import find_suite, open_bench, warehouse, what_it_saw
 from harness.corpusfile import read_author
-from harness.errors import ConfigurationError, MissingPrerequisiteError, YamlError
+from harness.errors import EXIT_INCOMPLETE, ConfigurationError, MissingPrerequisiteError, YamlError
 from harness.models.scripted import ScriptedModel
 from harness.plan import void_likelihoods
 from harness.prepare import prepare
+from harness.reference import Reference
 from harness.results import open_results
 from harness.score import score
 from harness.store import Run, Store
@@ -58,6 +61,9 @@ def test_the_base_with_examples_is_asked_for_by_control_or_by_name(workspace: Pa
     assert names(open_bench("small", workspace, variants=["tiny", SHOWN])) == alone
     with pytest.raises(ConfigurationError, match=r"variant 'tinny\+few-shot' does not exist"):
         open_bench("small", workspace, variants=["tiny", "tinny+few-shot"])
+    for name in ("small@1+few-shot", f"{SHOWN}+few-shot"):
+        with pytest.raises(ConfigurationError, match=f"variant '{re.escape(name)}' does not exist"):
+            open_bench("small", workspace, variants=[SHOWN, "small@1", name])
     assert not [v for v in registered(warehouse(workspace)) if v.endswith("few-shot")]
     path = workspace / "tasks" / "suites" / "bare.yaml"
     path.write_text("author: marlow\nvariants: [small@2]\ncontrols: [author]\ntasks: [copying]\n")
@@ -84,7 +90,16 @@ def test_the_base_with_examples_compares_by_name(workspace: Path) -> None:
     assert [(p.baseline.name, p.candidate.name) for p in comparison.pairs] == [(SHOWN, "small@2")]
     verdicts = {v.metric: v for v in comparison.verdicts}
     assert (verdicts["copied"].n, verdicts["copied"].outcome) == (20, "inconclusive")
-    assert verdicts["bits_per_byte"].note == f"{SHOWN} has no bits_per_byte"
+    none = f"{SHOWN} has no bits_per_byte: its likelihoods would be the base's"
+    assert verdicts["bits_per_byte"].note == none
+    assert comparison.sentence.endswith(
+        f"Only answers are compared: likelihoods of {SHOWN} would be the base's. "
+        f"What differs: two examples shown to {SHOWN}."
+    )
+    assert comparison.exit_code == EXIT_INCOMPLETE
+    bare = bench.compare("tiny", "small@2")
+    assert "Only answers" not in bare.sentence
+    assert "examples" not in bare.sentence
 
 
 def test_a_limit_marks_the_bench(workspace: Path) -> None:
@@ -183,8 +198,13 @@ def test_as_of_reads_what_there_was(workspace: Path) -> None:
     )
 
 
+def scripted_at(nats: float, reference: Reference) -> ScriptedModel:
+    """A model that finds every byte so unlikely."""
+    return ScriptedModel(paste_author(reference), lambda text, adapter: -len(text.encode()) * nats)
+
+
 def test_the_bar_between_seeds_is_one_however_the_comparison_is_asked_for(
-    workspace: Path, tmp_path: Path
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second seed of one side is registered and scored, and no suite or command names it."""
     shutil.copytree(workspace, tmp_path / "w")
@@ -203,10 +223,7 @@ def test_the_bar_between_seeds_is_one_however_the_comparison_is_asked_for(
     with Run(warehouse(copy), "train") as note:
         note.append("variants", [as_row(sibling)])
     bench = open_bench("small", copy, variants=["small@1+seed2"])
-    worse = ScriptedModel(
-        paste_author(bench.asked.reference), lambda text, adapter: -len(text.encode()) * 1.2
-    )
-    compute(bench.asked, [sibling], copy, worse)
+    compute(bench.asked, [sibling], copy, scripted_at(1.2, bench.asked.reference))
     with Run(warehouse(copy), "score") as note:
         score(bench.asked, [sibling], note)
     whole, named = open_bench("small", copy), open_bench("small", copy, variants=["small@1", "small@2"])
@@ -218,6 +235,38 @@ def test_the_bar_between_seeds_is_one_however_the_comparison_is_asked_for(
     assert open_results(copy).compare("small@1", "small@2", "small").verdicts == (
         named.compare("small@1", "small@2").verdicts
     )
+    # Over two suites the bar is the same.
+    passed: list[dict[str, float]] = []
+
+    def kept(asked: object, pairs: object, table: object, spreads: dict[str, float]) -> None:
+        passed.append(spreads)
+
+    monkeypatch.setattr(across, "compare", kept)
+    across.compare_across(named, named, "small@1", "small@2")
+    assert passed == [spreads[0]]
+    # Two seeds of another recipe lie further apart, and are nobody's here: naming them moves nothing.
+    settings = {**ONE.record.get("settings", {}), "learning_rate": 0.009}
+    loud = [
+        replace(
+            ONE,
+            name=f"loud@1+seed{seed}",
+            digest=f"digest of loud {seed}",
+            adapter=f"adapters/loud{seed}",
+            record={**ONE.record, "settings": settings, "seed": seed},
+        )
+        for seed in (1, 2)
+    ]
+    with Run(warehouse(copy), "train") as note:
+        note.append("variants", [as_row(v) for v in loud])
+    for variant, nats in zip(loud, (1.0, 1.6), strict=True):
+        likely = scripted_at(nats, bench.asked.reference)
+        compute(bench.asked, [variant], copy, likely)
+        with Run(warehouse(copy), "score") as note:
+            score(bench.asked, [variant], note)
+    more = open_bench("small", copy, variants=["small@1", "small@2", *(v.name for v in loud)])
+    assert more.spreads(pairs, more.table()) == spreads[0]
+    other = more.compare("loud@1+seed1", "loud@1+seed2").pairs
+    assert more.spreads(other, more.table())["bits_per_byte"] > spreads[0]["bits_per_byte"]
 
 
 def test_an_adapter_of_another_corpus_that_holds_the_held_out_text_has_no_likelihoods(

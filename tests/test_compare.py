@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 from handmade import make_adapter, make_ask, make_table
 
-from harness.compare import Comparison, compare
+from harness.cli.compare import verdict_row
+from harness.compare import LOGARITHMS, Comparison, compare
+from harness.deciding import Draft, units_to_decide
 from harness.errors import ConfigurationError
 from harness.pairing import Pair, pair, seed_spreads
 from harness.statistics import holm, minimal_detectable_effect, paired_test, sample_size
+from harness.summaries import summarise
 from harness.telling import lines
 from harness.types import Variant, Verdict
 
@@ -183,6 +186,7 @@ def test_toward_the_author_his_mean_every_time_is_no_gain() -> None:
     assert constant.interval.low > 0
     assert constant.outcome == "inconclusive"
     assert constant.note.startswith("closer prompt by prompt, not as a distribution")
+    assert (constant.needed, math.isnan(constant.detectable)) == (0, True), "no number of prompts would do"
     (line,) = lines([constant], [])
     assert line.remark == "80 prompts; closer prompt by prompt, not as a distribution"
     back = judge("words", [100.0] * 80, honest, author=author)
@@ -196,6 +200,26 @@ def test_toward_the_author_overshoot_is_no_gain() -> None:
     beyond = judge("words", wave(60, 1), wave(160, 1), author=author)
     assert [nearer.outcome, beyond.outcome] == ["slight gain", "decline"]
     assert [nearer.difference, beyond.difference] == pytest.approx([30.0, -20.0])
+
+
+@pytest.mark.parametrize("metric", ["word_perplexity", "byte_perplexity"])
+def test_perplexities_are_compared_as_they_are_reported(metric: str) -> None:
+    asked = make_ask(N)
+    old, new = [10.0, 90.0] * (N // 2), [20.0, 45.0] * (N // 2)
+    table = make_table(asked, {"old": {metric: old}, "new": {metric: new}})
+    comparison = compare(asked, [Pair(OLD, NEW)], table)
+    (verdict,) = (v for v in comparison.verdicts if v.metric == metric)
+    assert (verdict.baseline, verdict.candidate) == pytest.approx((30, 30))
+    assert (verdict.baseline, verdict.candidate) == pytest.approx(
+        tuple(summarise(table, name, metric).value for name in ("old", "new"))
+    )
+    assert verdict.difference == pytest.approx(0, abs=1e-12)
+    assert verdict.note == LOGARITHMS
+
+
+def test_an_unknown_spread_does_not_tell_how_many_would_decide() -> None:
+    verdict = replace(logit(wave(0, 3)), unit="prompts")
+    assert units_to_decide(Draft(verdict, math.nan, 0.1, math.nan), 0.1, 0.05) == 0
 
 
 # ── 5 to 9 ────────────────────────────────────────────────────────────────────────────────────────
@@ -514,7 +538,11 @@ def test_none_seen_of_few_is_not_the_same(n: int, outcome: str) -> None:
     if n == 80:
         assert verdict.interval == pytest.approx((-0.0458, 0.0458), abs=1e-4)
         assert verdict.needed == 189
+        assert verdict.detectable == pytest.approx(0.0458, abs=1e-4), "and not 0, as its spread would have it"
         assert verdict.note == "none seen in 80 prompts on either side; up to 4.6 % could be"
+        (line,) = lines([verdict], [])
+        assert line.remark == f"{verdict.note}; 189 would decide if still none"
+        assert verdict_row(verdict)["remark"] == f"n = 189 would decide if still none; {verdict.note}"
     assert (verdict.needed == 0) == (outcome == "same")
 
 

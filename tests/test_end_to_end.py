@@ -119,7 +119,7 @@ def test_run_again_reuses_everything(finished: Path) -> None:
     plan = stylobench(finished, "run", "small", "--plan").out
     variants, _, verdicts = plan.partition("\n\n")
     assert "copied answers" in verdicts
-    assert " needs 400 " in verdicts
+    assert " needs 511 " in verdicts
     assert [line.split()[:4] for line in variants.splitlines() if line.strip()][1:] == [
         *([name, "76", "0", "0"] for name in ("tiny", "small@1", "small@2")),
         ["tiny+few-shot", "20", "0", "0"],

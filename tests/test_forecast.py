@@ -164,6 +164,8 @@ def test_packed_examples_are_counted_by_the_row(asked: tuple[Order, TrainingSpec
 def test_disk_holds_every_adapter_and_one_trainings_checkpoints(asked: tuple[Order, TrainingSpec]) -> None:
     found = foresee(asked, *CARDS)
     assert disk_needed([found] * 3) == pytest.approx(3 * found.adapter + found.checkpoints)
+    kept_on_the_way = replace(found, spec=replace(found.spec, milestones=(1, 2)))
+    assert disk_needed([kept_on_the_way]) == pytest.approx(3 * found.adapter + found.checkpoints)
     check_disk([found], math.ceil(disk_needed([found])))
     with pytest.raises(MissingPrerequisiteError, match=r"^disk: .* would be written and 0\.0 GB are free"):
         check_disk([found] * 2, int(disk_needed([found])))

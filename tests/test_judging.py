@@ -34,7 +34,7 @@ from harness.corpus.purchase import Terms
 from harness.corpus.spending import Price
 from harness.duels import keep, pairing, samples_of, stored
 from harness.errors import ConfigurationError, IncompleteError
-from harness.judging import JUDGE_PROMPT, Duel, Judge, Judged, duel, exhibit, settle, tally
+from harness.judging import JUDGE_PROMPT, Duel, Judge, Judged, Judgement, duel, exhibit, settle, tally
 from harness.metrics.memorisation import CopyIndex
 from harness.statistics import wilson
 from harness.store import Run
@@ -518,6 +518,32 @@ def test_the_newest_engine_answers_where_several_did(bench: Bench) -> None:
     shown = [row for row in first_answers(bench, bench.table()) if row["variant"] == one.name]
     assert {row["engine"] for row in shown} == {"scripted"}
     assert sorted(row["item"] for row in shown) == sorted(prompt.id for prompt in bench.asked.prompts)
+
+
+def test_verdicts_on_several_engines_are_not_pooled(bench: Bench) -> None:
+    """Each side is answered anew on a second engine and judged again: the prompts count once."""
+    sides = variant(bench, "other:flint"), variant(bench, "author")
+
+    def judged(value: float) -> int:
+        paired = pairing(bench.asked, *sides, bench.store, "j")
+        found = [Judged(duel.item, value, True, "") for duel in paired.duels]
+        with Run(bench.store, "judge") as note:
+            keep(bench.asked, paired, Judgement(tuple(found)), note)
+        return len(found)
+
+    def answered_again(side: Variant, engine: str) -> None:
+        frame = bench.store.read("responses", variant_digest=side.digest)
+        again = [r | {"engine": engine, "key": f"{engine} {r['item']}"} for r in frame.to_dict("records")]
+        with Run(bench.store, "run elsewhere") as note:
+            note.append("responses", again)
+
+    n = judged(1.0)
+    for value, side, engine in ((0.5, sides[1], "elsewhere"), (0.0, sides[0], "a third")):
+        answered_again(side, engine)
+        assert not stored(bench.asked, *sides, bench.store), "nobody judged what it answers now"
+        assert judged(value) == n
+        (told,) = stored(bench.asked, *sides, bench.store).values()
+        assert (told.n, told.value) == (n, value)
 
 
 def test_an_empty_and_a_looping_answer_are_left_out_as_invalid(bench: Bench) -> None:

@@ -48,10 +48,10 @@ def test_a_larger_set_holds_every_smaller_one_and_both_kinds_evenly() -> None:
 
 def test_a_suite_asks_the_first_so_many() -> None:
     reference = make_reference(40)
-    suite = Suite(author="marlow", tasks=(), prompts=12, max_prompts=40)
+    suite = Suite(author="marlow", tasks=("copying",), prompts=12, max_prompts=40)
     assert suite.sizes("prompts") == (12, 24, 40)
     assert (suite.n_looks("prompts"), suite.n_looks("blocks")) == (3, 1)
-    assert Suite(author="marlow", tasks=()).n_looks("prompts") == 1
+    assert Suite(author="marlow", tasks=("copying",)).n_looks("prompts") == 1
     with pytest.raises(ConfigurationError, match="up to 50 prompts, and the reference set 'marlow' has 40"):
         ask(suite.model_copy(update={"max_prompts": 50}), (), reference)
 
@@ -66,4 +66,4 @@ def test_a_suite_asks_the_first_so_many() -> None:
 )
 def test_a_maximum_is_above_what_one_begins_with(wrong: dict[str, object], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
-        Suite.model_validate({"author": "marlow", "tasks": (), **wrong})
+        Suite.model_validate({"author": "marlow", "tasks": ("copying",), **wrong})

@@ -17,6 +17,7 @@ from harness import reference as references
 from harness.errors import ConfigurationError, MissingPrerequisiteError
 from harness.measures import VERSIONS
 from harness.measuring import HELDOUT, Line, Measurement, measure_file, split
+from harness.pooled import POOLED_VERSIONS
 from harness.reference import Reference
 from harness.text import count_words, words
 
@@ -129,6 +130,7 @@ def test_passages_are_as_written_and_nothing_is_lost() -> None:
         ("t.txt", b"\xff\xfe\x00%PDF", r"cannot be read as UTF-8 text .*stylobench prepare"),
         ("t.jsonl", b'{"answer": ""}', "there are no words in it"),
         ("t.jsonl", b"not json", "neither JSON nor JSON Lines"),
+        ("t.jsonl", rb'{"answer": "a \ud800 b"}', r"row 1 holds half a character \(.ud800\)"),
     ],
 )
 def test_files_that_cannot_be_measured(
@@ -174,3 +176,36 @@ def test_the_size_of_a_batch_changes_nothing(
             (other.value, *other.interval, other.author, other.others, other.n), abs=1e-12, nan_ok=True
         )
         assert line.note == other.note
+
+
+def test_from_five_thousand_words_on_there_are_pooled_metrics_too(small_author: Path, tmp_path: Path) -> None:
+    own = measured(small_author, tmp_path, prose(PILOT, 6500, 77))
+    rival = measured(small_author, tmp_path, prose(GARDENER, 6500, 78))
+    assert set(POOLED_VERSIONS) < set(own)
+    for metric in POOLED_VERSIONS:
+        assert own[metric].value < rival[metric].value, metric
+    line = own["cosine_delta"]
+    assert line.interval.low < line.value < line.interval.high
+    assert line.n > 60
+
+
+def test_what_is_too_short_to_be_pooled_says_so(small_author: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("\n\n".join(prose(PILOT, 1500, 77)))
+    found = measure_file(tmp_path / "t.txt", NAME, small_author)
+    assert not set(POOLED_VERSIONS) & set(lines(found))
+    assert found.left_out.endswith(" of 5,000 words in valid, uncopied texts")
+
+
+def test_rows_that_name_a_prompt_nobody_was_asked_are_counted(
+    small_author: Path, tmp_path: Path, reference: Reference
+) -> None:
+    text = reference.heldout[0].text
+    rows = [
+        {"prompt": reference.prompts[0].text, "answer": text},
+        {"prompt": "What is a lighthouse for?", "answer": text},
+        {"item": "nowhere", "answer": text},
+        {"answer": text},
+    ]
+    path = tmp_path / "answers.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert measure_file(path, NAME, small_author).unmatched == 2

@@ -8,6 +8,7 @@ import pytest
 from handmade import make_adapter
 
 from harness.errors import ConfigurationError
+from harness.models import few_shot
 from harness.pairing import Pair, families, pair, siblings
 from harness.recipe import Recipe, settings_of
 from harness.types import Variant
@@ -77,3 +78,14 @@ def test_what_was_given_up_to_fit_is_told() -> None:
     assert found.also_changed == ("given up to fit: nothing -> batch 4 x 1; seq_len 512 -> 256",)
     (same,) = pair([cut], [replace(cut, name="y@2")], by_recipe=False)
     assert same.also_changed == ()
+
+
+def test_examples_that_one_side_only_is_shown_are_told() -> None:
+    bare = Variant("tiny", "base", "digest of tiny", base="tiny")
+    shown = replace(bare, name="tiny+few-shot", digest="s", record={few_shot.FEW_SHOT: [{"role": "user"}]})
+    for sides in ((bare, shown), (shown, bare)):
+        (found,) = pair(sides[:1], sides[1:], by_recipe=False)
+        assert found.also_changed == ("two examples shown to tiny+few-shot",)
+    other = replace(shown, name="other+few-shot", base="other")
+    (both,) = pair([shown], [other], by_recipe=False)
+    assert both.also_changed == ("base tiny -> other",)

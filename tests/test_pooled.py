@@ -231,3 +231,14 @@ def test_two_draws_of_one_source_are_rarely_told_apart(metric: str, sources: tup
         low, high = half_samples(metric, [(sources[0].answers(draw), sources[0].answers(draw))], 100).interval
         told += low > 0 or high < 0
     assert told <= 10
+
+
+def test_a_half_as_long_as_the_whole_that_is_read_gives_no_interval(yardstick: Yardstick) -> None:
+    """1,900 words in the prompts valid in both, 1,000 of them in one: one segment, and so in many halves."""
+    one_long = {**texts(PILOT, 9, 9), "long": texts(PILOT, 9, 1, 1000)["p00"]}
+    rest = [{f"{n}{item}": text for item, text in texts(PILOT, 10 + n).items()} for n in (0, 1)]
+    one, two = (side({**one_long, **more}, yardstick) for more in rest)
+    found = half_samples("cosine_delta", [(one, two)])
+    assert (found.n, found.note) == (10, "1 segments of 1,000 words")
+    assert found.difference == 0
+    assert math.isnan(found.interval.low)

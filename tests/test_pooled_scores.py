@@ -21,13 +21,14 @@ from harness.compare import compare
 from harness.differences import turned
 from harness.pairing import Pair
 from harness.plan import Ask
-from harness.pooled import POOLED_VERSIONS, Side
-from harness.pooled_scores import POOLED, background_without, pooled_key, yardstick_of
-from harness.pooled_verdicts import pooled_margin
+from harness.pooled import POOLED_VERSIONS, Difference, Side
+from harness.pooled_scores import POOLED, Pools, background_without, pooled_key, yardstick_of
+from harness.pooled_verdicts import Fewest, judge_pooled, pooled_margin
 from harness.positions import positions
 from harness.reference import author_answer
 from harness.report_rows import Sheet, rows_of
 from harness.score import Scored, score
+from harness.statistics import UNKNOWN
 from harness.store import Run, Store
 from harness.summaries import Table, read_table, summarise
 from harness.text import complete
@@ -215,3 +216,16 @@ def test_a_report_has_a_cell_for_it(variants: list[Variant], table: Table) -> No
     assert cell.value == summarise(table, "author", "cosine_delta").value
     assert cell.interval.low < cell.value < cell.interval.high
     assert cell.position == pytest.approx(1)
+
+
+def test_a_difference_without_an_interval_is_not_comparable(
+    asked: Ask, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = Difference(0.5, 0.6, 0.1, UNKNOWN, 20, "1 segments of 1,000 words")
+    monkeypatch.setattr(Pools, "difference", lambda *_: nothing)
+    comparison = compare(asked, [Pair(ONE, ONE)], table)
+    (verdict,) = (v for v in comparison.verdicts if v.metric == "cosine_delta")
+    assert (verdict.outcome, verdict.note) == ("not comparable", "too little text for an interval")
+    pools, fewest = Pools(asked, table.texts), Fewest(12, 0.8)
+    judged = judge_pooled(asked, "cosine_delta", "lower", [Pair(ONE, ONE)], table, pools, ["engines"], fewest)
+    assert judged.verdict.note == "engines"

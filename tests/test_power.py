@@ -10,7 +10,9 @@ import pytest
 from harness.power import (
     fewest_discordant,
     paired_rate_interval,
+    prompts_for_discordant,
     prompts_for_none,
+    rate_detectable,
     rate_interval,
     sign_flip_p,
     units_needed,
@@ -120,3 +122,20 @@ def test_how_many_without_any_are_within_the_margin() -> None:
 def test_the_fewest_that_an_exact_test_can_find(alpha: float, fewest: int) -> None:
     assert fewest_discordant(alpha) == fewest
     assert 2 / 2**fewest <= alpha < 2 / 2 ** (fewest - 1)
+
+
+@pytest.mark.parametrize(("discordant", "share"), [(6, 0.02), (8, 0.02), (8, 0.1), (6, 1.0)])
+def test_so_many_prompts_show_enough_that_differ_four_times_in_five(discordant: int, share: float) -> None:
+    from scipy.stats import binom
+
+    n = prompts_for_discordant(discordant, share)
+    assert binom.sf(discordant - 1, n, share) >= 0.8
+    assert n == discordant or binom.sf(discordant - 1, n - 1, share) < 0.8
+    seen = rate_detectable(discordant, n)
+    assert binom.sf(discordant - 1, n, seen) == pytest.approx(0.8)
+    assert math.isnan(rate_detectable(discordant, discordant - 1))
+    # Where their mean is just enough, they are there in little more than half of all draws.
+    if share < 0.2:
+        assert binom.sf(discordant - 1, math.ceil(discordant / share - 1e-9), share) < 0.6
+    with pytest.raises(ValueError, match="need a share above 0"):
+        prompts_for_discordant(discordant, 0.0)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from handmade import make_adapter, make_ask, make_table
 
+from harness.models import few_shot
 from harness.plan import Ask
+from harness.power import rate_detectable
 from harness.reach import Reach, cannot, one_line, reaches
 from harness.statistics import minimal_detectable_effect, sample_size
 from harness.types import Variant
@@ -66,12 +68,32 @@ def test_stored_pairs_go_before_assumptions() -> None:
     assert far.detectable == pytest.approx(minimal_detectable_effect(3 * sd, 40, alpha=0.05 / 4))
 
 
+def test_an_adapter_is_held_against_the_bare_base_and_not_the_one_with_examples() -> None:
+    asked = make_ask(40)
+    wave = [(-1) ** i * 0.05 for i in range(40)]
+    shown = replace(
+        BASE, name="tiny+few-shot", digest="shown", record={few_shot.FEW_SHOT: [{"role": "user"}]}
+    )
+    table = make_table(
+        asked,
+        {
+            "tiny": {"authorship_logit": [0.0] * 40},
+            "tiny+few-shot": {"authorship_logit": [9 * w for w in wave]},
+            "new": {"authorship_logit": wave},
+        },
+    )
+    sides = (BASE, VARIANTS[2])
+    assert of(reaches(asked, (*sides, shown), table), "authorship_logit") == of(
+        reaches(asked, sides, table), "authorship_logit"
+    )
+
+
 def test_a_rate_goes_by_the_exact_test() -> None:
     (rate,) = of(unknown(make_ask(80)), "copied")
-    assert (rate.detectable, rate.needed, rate.can) == (8 / 80, 400, False)
-    assert rate.source == "8 prompts that differ, all one way; where none is seen, same from 189"
+    assert (rate.detectable, rate.needed, rate.can) == (rate_detectable(8, 80), 511, False)
+    assert rate.source == "8 prompts that differ, all one way; same from 189 if still none"
     (alone,) = unknown(make_ask(80, primaries=("copied",), tasks=("copying",)))
-    assert alone.detectable == 6 / 80, "alone in its family, six do"
+    assert alone.detectable == rate_detectable(6, 80), "alone in its family, six do"
 
 
 def test_looks_take_their_share_of_alpha() -> None:
@@ -112,7 +134,7 @@ def test_the_unfit_are_out_of_reach_whatever_n_is() -> None:
     assert (fit.can, unfit.can) == (True, False)
     assert unfit.unfit.startswith("unfit on this author (AUC 0.50 ")
     (rate, *_) = of(unknown(blind), "copied")
-    assert rate.detectable == 7 / 1000, "of three that decide: 2 / 2^7 is .0156, under .05 / 3"
+    assert rate.detectable == rate_detectable(7, 1000), "of three that decide: 2 / 2^7 < .05 / 3"
 
 
 def test_one_line_names_who_can_and_who_cannot() -> None:
@@ -122,5 +144,5 @@ def test_one_line_names_who_can_and_who_cannot() -> None:
         "can decide (200 prompts, 60 blocks): bits per byte on unseen prose, author-specific gain"
     )
     assert "     cannot: authorship (needs " in line
-    assert "copied answers (needs 400)" in line
+    assert "copied answers (needs 511)" in line
     assert cannot([]) == ""

@@ -250,6 +250,23 @@ def test_an_adapter_is_asked_with_the_template_it_brings(
     assert found.variant.digest != adapter("bare", altered(lora, tmp_path / "c"), own).variant.digest
 
 
+def test_a_base_without_a_template_is_enough_for_an_adapter_that_brings_one(
+    own: Path, lora: Path, tmp_path: Path
+) -> None:
+    bare = own / "results" / "bases" / "bare"
+    shutil.copytree(resolve_base("tiny", own).path, bare)
+    (bare / "chat_template.jinja").unlink()
+    folder = altered(lora, tmp_path / "b")
+    with Run(warehouse(own), "register") as run:
+        with pytest.raises(ConfigurationError, match="has no chat template, and the adapter brings none"):
+            register_adapter("old", folder, "bare", UNKNOWN, run, own)
+        (folder / "chat_template.jinja").write_text(ITS_OWN)
+        found = register_adapter("old", folder, "bare", UNKNOWN, run, own).variant
+    check_adapter(found, resolve_base("bare", own), own)
+    ask = renderer(resolve_base("bare", own), template_of(found.record))
+    assert ask([{"role": "user", "content": "Why?"}]) == "[user] Why?\n[assistant] "
+
+
 def test_the_bases_own_template_beside_an_adapter_is_no_other(own: Path, lora: Path, tmp_path: Path) -> None:
     folder = altered(lora, tmp_path / "b")
     (folder / "chat_template.jinja").write_text(stored_source(resolve_base("tiny", own).path) + "\n")
@@ -354,6 +371,9 @@ def test_rows_match_by_item_or_by_the_exact_prompt(own: Path, reference: Referen
         ([{"item": "x", "answer": None}], "row 1: item, prompt and answer must be text"),
         ([{"item": 3, "answer": "a"}], "row 1: item, prompt and answer must be text"),
         ([{"item": "x", "answer": "a", "text": "b"}], "row 1 has two answers: answer and text"),
+        ([{"item": "x", "answer": "a"}, {"item": "x", "answer": "half \ud800 of it"}],
+         r"row 2 holds half a character \(.ud800\)"),
+        ([{"prompt": "\udfff", "answer": "a"}], r"row 1 holds half a character \(.udfff\)"),
         ([], "no rows"),
     ],
 )  # fmt: skip
@@ -361,6 +381,17 @@ def test_files_that_cannot_be_used(own: Path, rows: list[Mapping[str, Any]], mes
     with pytest.raises(ConfigurationError, match=message):
         answers("old", rows, own)
     assert not (own / "results" / "recorded").exists()
+
+
+def test_what_cannot_be_written_leaves_no_part_of_a_file(
+    own: Path, reference: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorded, "_half_character", lambda *texts: "")
+    rows = [{"item": reference.prompts[0].id, "answer": "\ud800"}]
+    with pytest.raises(UnicodeEncodeError):
+        answers("old", rows, own)
+    assert not list((own / "results").rglob("*.part"))
+    assert not (own / "results" / "recorded" / "old.jsonl").exists()
 
 
 def test_a_prompt_answered_twice_is_refused(own: Path, reference: Reference) -> None:

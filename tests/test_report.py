@@ -19,6 +19,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from report_example import TEMPLATES, example_context
 
+from harness.distances import NOT_AS_A_WHOLE
 from harness.figures import DARK, LIGHT, NAN, Cloud, Distribution, Dots, Rates, Series
 from harness.report import (
     MARKS,
@@ -33,7 +34,8 @@ from harness.report import (
 )
 from harness.report_context import Column, Line, Measure, PositionRow, ReportContext, Table
 from harness.report_numbers import interval_text, number, probability, spread_text
-from harness.types import Interval
+from harness.trust import UNFIT
+from harness.types import Interval, Verdict
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LIGHT_PAPER, DARK_PAPER = "#fcfbf8", "#15171a"
@@ -106,6 +108,24 @@ def test_it_is_well_formed_and_has_no_script_no_request_and_a_strict_policy(html
         for name in ("src", "srcset", "href", "action", "data", "poster"):
             assert attributes.get(name, "#").startswith(("data:", "#")), (tag, name)
     assert not re.search(r"https?:|@import|url\(", html)
+
+
+def test_a_verdict_on_under_five_pairs_has_no_interval_unless_of_a_rate() -> None:
+    context = example_context()
+    style, rate = (next(v for v in context.verdicts if v.metric == m) for m in ("keyword_density", "copied"))
+
+    def printed(verdict: Verdict, n: int) -> str:
+        table = render(
+            dataclasses.replace(context, verdicts=(dataclasses.replace(verdict, n=n, primary=True),))
+        )
+        return table.partition('id="verdicts"')[2].partition("</table>")[0]
+
+    assert "no interval" in printed(style, 4)
+    assert "too few for an interval: 4" in printed(style, 4)
+    end = number(style.interval.high, Column(""), True)
+    assert end not in printed(style, 4)
+    assert f"{end}]" in printed(style, 5)
+    assert "no interval" not in printed(style, 5) + printed(rate, 4)
 
 
 def test_every_figure_has_words_and_both_dresses(page: Page) -> None:
@@ -197,6 +217,7 @@ def test_a_mark_stands_in_the_head_and_an_unfit_metric_has_neither_direction_nor
     row = next(part for part in re.findall(r"<tr.*?</tr>", html, re.S) if "decides nothing" in part)
     assert "outcome-unfit" in row
     assert MARKS["not worse"] not in row
+    assert MARKS["descriptive"] in row
     assert "unfit on this author, AUC 0.58 [0.49, 0.66] at 150 words" in Page(html).text
     fit = next(part for part in re.findall(r"<thead>.*?</thead>", html, re.S) if "authorship logit" in part)
     assert "higher is better" in Page(fit).text
@@ -479,3 +500,28 @@ def test_a_p_value_is_never_printed_as_nothing() -> None:
     assert [probability(p) for p in (0.0, 0.0004, 0.001, 0.1284, 1.0)] == [
         *("<0.001", "<0.001", "0.001", "0.128", "1.000")
     ]
+
+
+def test_what_a_comparison_cannot_tell_or_takes_for_unfit_is_said_as_it_says_it() -> None:
+    context = example_context()
+    known = next(v for v in context.verdicts if v.metric == "copied")
+    doubt = dataclasses.replace(known, outcome="inconclusive", baseline=0.0, candidate=0.0, needed=189)
+
+    def row(verdict: Verdict) -> Page:
+        table = render(dataclasses.replace(context, verdicts=(verdict,)))
+        return Page(table.partition('id="verdicts"')[2].partition("<dl")[0])
+
+    assert "189 prompts would decide if still none; 80 can detect" in row(doubt).text
+    assert "if still none" not in row(dataclasses.replace(doubt, baseline=0.01)).text
+    note = f"closer prompt by prompt, {NOT_AS_A_WHOLE}"
+    against = row(dataclasses.replace(doubt, metric="words", needed=0, margin=NAN, note=note)).text
+    assert note in against
+    assert "no margin" not in against.partition(note)[0]
+    assert "can detect" not in against
+    # The verdict knows the length of its two sides' answers; the column goes by everybody's.
+    told = f"{UNFIT} (AUC 0.50): it decides nothing"
+    unfit = dataclasses.replace(known, outcome="descriptive", primary=False, note=told)
+    assert not context.metrics["copied"].unfit
+    page = row(unfit)
+    assert "outcome-unfit" in " ".join(a.get("class", "") for _, a in page.tags)
+    assert page.text.count("unfit on this author") == 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from harness.positions import positions
 from harness.report_positions import position_row
-from harness.report_rows import Sheet, averaged, rows_of
+from harness.report_rows import Sheet, averaged, not_run, rows_of
 from harness.summaries import Table
 from harness.types import Variant
 
@@ -92,6 +94,33 @@ def test_a_row_has_mean_spread_and_position_and_its_seeds_below() -> None:
 def test_a_place_is_found_where_the_author_has_less_too() -> None:
     sheet = Sheet(table(), rows_of(VARIANTS, table()))
     assert sheet.cell("tiny", "mattr").position == pytest.approx(0.2)
+
+
+def test_a_distance_needs_twelve_answers_and_comes_with_its_interval() -> None:
+    draw = np.random.default_rng(1)
+    train = {"mattr": draw.normal(0.7, 0.05, 200)}
+    items = [f"p{n:02d}" for n in range(40)]
+    values = {
+        name: {"mattr": dict(zip(items, draw.normal(mean, 0.05, 40).tolist(), strict=True))}
+        for name, mean in (("author", 0.72), ("tiny", 0.5), ("large@2", 0.6))
+    }
+    values["large@2"] = {"mattr": dict(list(values["large@2"]["mattr"].items())[:11])}
+    scored = Table(values, {}, {}, {}, {}, {})
+    sheet = Sheet(scored, rows_of(VARIANTS, scored), train)
+    known, few, own = (sheet.cell(name, "mattr") for name in ("tiny", "large@2", "author"))
+    assert known.distance_interval.low < known.distance < known.distance_interval.high
+    assert known.distance_note == "40 prompts"
+    assert math.isnan(few.distance)
+    assert math.isnan(few.distance_interval.low)
+    assert few.distance_note == "no distance: 11 of 12 answers"
+    assert own.distance_note == ""
+
+
+def test_who_was_never_run_is_named() -> None:
+    scored = table()
+    without = replace(scored, values={n: v for n, v in scored.values.items() if n != "other:taft"})
+    assert not_run(VARIANTS, scored) == ()
+    assert not_run(VARIANTS, without) == ("other:taft",)
 
 
 def test_fewer_than_five_values_have_no_interval_and_say_why() -> None:

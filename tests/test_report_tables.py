@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,11 @@ from scripted_bench import SHOWN, finished_workspace
 
 from harness.bench import Bench, open_bench
 from harness.figures import Rates
-from harness.report_tables import Material, build
+from harness.report_context import ReportContext
+from harness.report_tables import DOES_NOT_KNOW_HIM, Material, build
 from harness.report_words import keyness
 from harness.score import answers_of
-from harness.summaries import gates, summarise
+from harness.summaries import Table, gates, summarise
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,24 @@ def test_a_gated_rate_is_drawn_with_its_ceiling(bench: Bench) -> None:
     assert {dot.label: dot.value for dot in figure.dots} == {
         line.variant: summarise(table, line.variant, "copied").value for line in panels["copying"].table.lines
     }
+
+
+def test_the_page_names_who_was_never_run_and_says_what_a_distance_is(bench: Bench) -> None:
+    table = bench.table()
+    without = replace(table, values={n: v for n, v in table.values.items() if n not in (SHOWN, "copyist")})
+
+    def page(scored: Table) -> ReportContext:
+        material = Material(
+            bench.asked, bench.variants, scored, None, [], bench.store, bench.workspace, "small"
+        )
+        return build(material, [], "A page")
+
+    assert page(table).notes == ()
+    (note,) = page(without).notes
+    assert note == f"Not run, and in no table: {SHOWN}, copyist; `stylobench run small`."
+    assert page(table).has_distances
+    blind = replace(table, values={n: v for n, v in table.values.items() if n != "author"})
+    assert not page(blind).has_distances
 
 
 def test_the_page_says_where_other_authors_are_easily_told(bench: Bench) -> None:
@@ -119,3 +139,21 @@ def test_words_of_a_cloud_are_over_used_and_of_four_letters_or_more() -> None:
     said = Counter({"harbour": 9, "tide": 9, "fog": 9, "which": 9, "ship": 2, "water": 9})
     background = Counter({"water": 90, "harbour": 1, "tide": 1, "fog": 1, "land": 100})
     assert list(keyness(said, background)) == ["harbour", "tide"]
+
+
+def test_nobody_is_ranked_by_an_authorship_that_does_not_know_the_author(bench: Bench) -> None:
+    def page(auc: float) -> ReportContext:
+        audit = {**bench.asked.reference.audit, "authorship_logit_auc": auc}
+        audit[f"authorship_{bench.asked.reference.primary_classifier}_auc"] = auc
+        asked = replace(bench.asked, reference=replace(bench.asked.reference, audit=audit))
+        material = Material(
+            asked, bench.variants, bench.table(), None, [], bench.store, bench.workspace, "small"
+        )
+        return build(material, [], "A page")
+
+    fit, unfit = page(0.99), page(0.5)
+    assert unfit.metrics["authorship_logit"].unfit
+    assert not fit.metrics["authorship_logit"].unfit
+    assert any(not math.isnan(row.position.value) for row in fit.positions)
+    assert all(math.isnan(row.position.value) for row in unfit.positions)
+    assert {row.position.note for row in unfit.positions} == {DOES_NOT_KNOW_HIM}

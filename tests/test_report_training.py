@@ -35,12 +35,14 @@ def test_an_old_record_has_unknowns_and_no_looks() -> None:
     (row,) = training_rows([adapter("a", OLD), Variant("tiny", "base", "b")])
     assert (row.looks, row.kept, row.degraded) == ((), "", ())
     assert (row.validation_before, row.minutes, row.loss_curve[0]) == (3.5, 2.0, (1.0, 3.6))
+    assert math.isnan(row.examples)
     for unknown in (row.validation_after, row.tokens_per_second, row.training_gb, row.memory_gb, row.epochs):
         assert math.isnan(unknown)
 
 
 def test_a_new_record_has_its_looks_and_says_which_was_kept() -> None:
-    (row,) = training_rows([adapter("a", NEW)])
+    (row,) = training_rows([adapter("a", NEW | {"train_examples": 12})])
+    assert row.examples == 12
     assert [(look.step, look.kept) for look in row.looks] == [(10, True), (20, False)]
     assert row.looks[0].copied == 0
     assert math.isnan(row.looks[1].copied)

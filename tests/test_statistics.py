@@ -129,3 +129,9 @@ def test_half_samples_vary_as_the_full_sample_does() -> None:
     low, high = statistics.half_sample_interval(12.0, halves)
     assert (low + high) / 2 == pytest.approx(12.0, abs=0.1)
     assert all(math.isnan(end) for end in statistics.half_sample_interval(1.0, [1.0, math.nan]))
+
+
+def test_none_or_all_of_them_have_an_end_that_is_exact() -> None:
+    for n in range(1, 200):
+        assert statistics.wilson(0, n).low == 0
+        assert statistics.wilson(n, n).high == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from local_tasks import WORDS, write_tasks
 from scripted_bench import ONE, control_variants, copy_workspace, open_ask, scripted
 from scripted_bench import compute as run_scripted
 from small_author import NAME
+from stock_bench import ENGINE, just_stock, run_real
 
 from harness import stock, summaries
 from harness.bench import warehouse
@@ -26,7 +26,7 @@ from harness.models.lm import as_lm, window_of
 from harness.models.tokens import TokenPair
 from harness.pairing import Pair
 from harness.plan import Ask
-from harness.run import Outcome, plan, run
+from harness.run import plan
 from harness.score import score
 from harness.stock_run import load_stock
 from harness.store import Run, Store
@@ -36,7 +36,6 @@ from harness.variants import base_variant
 
 pytestmark = pytest.mark.filterwarnings("default")
 
-ENGINE = "transformers/float32/cpu"
 OWN = ("towns", "last_word", "prose", "answers")
 NAMES = tuple(f"lm_eval:{name}" for name in OWN)
 
@@ -59,7 +58,7 @@ def workspace(small_author: Path, tiny_llama: Path, tmp_path_factory: pytest.Tem
 
 @pytest.fixture(scope="module")
 def asked(workspace: Path) -> Ask:
-    return just_stock(workspace)
+    return just_stock(workspace, NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -70,23 +69,6 @@ def variants(workspace: Path) -> list[Variant]:
 @pytest.fixture(scope="module")
 def loaded(asked: Ask, workspace: Path) -> stock.Stock:
     return load_stock(asked, workspace)
-
-
-def just_stock(workspace: Path, names: tuple[str, ...] = NAMES, documents: int = 40, **suite: Any) -> Ask:
-    """A suite that asks nothing but stock tasks; ``tasks`` may not be empty, so its prompts are taken out."""
-    asked = open_ask(workspace, tasks=("copying",), retention=names, retention_documents=documents, **suite)
-    return replace(asked, prompts=())
-
-
-def in_process(base: Base, dtype: str) -> Model:
-    return HFModel(base.path, "float32", "cpu")
-
-
-def run_real(
-    asked: Ask, variants: list[Variant], workspace: Path, store: Store, load: Any = in_process
-) -> Outcome:
-    with Run(store, "run") as note:
-        return run(asked, variants, note, workspace, load=load, engine=ENGINE)
 
 
 # ── agreement with lm-eval ────────────────────────────────────────────────────────────────────────
@@ -253,7 +235,7 @@ def test_a_killed_run_goes_on_where_it_was(
 def test_fewer_documents_are_the_first_ones_and_are_stored_already(
     variants: list[Variant], workspace: Path, store: Store
 ) -> None:
-    fewer = just_stock(workspace, documents=5)
+    fewer = just_stock(workspace, NAMES, 5)
     plans = plan(fewer, variants, store, workspace, ENGINE)
     assert [(p.n_jobs, p.n_missing) for p in plans] == [(20, 0), (20, 0)]
     other_engine = plan(fewer, variants, store, workspace, "transformers/bfloat16/cpu")
@@ -328,7 +310,10 @@ def test_what_was_changed_in_a_task_is_asked_anew_and_stands_for_it(
     ("name", "said"),
     [
         ("hellaswagg", "lm-eval has no task 'hellaswagg', did you mean 'hellaswag'?"),
-        ("mmlu", "lm_eval:mmlu is a group of lm-eval's: name its tasks"),
+        (
+            "mmlu",
+            "lm_eval:mmlu is a group of lm-eval's: name its tasks, such as mmlu_abstract_algebra, mmlu_",
+        ),
         ("stylo_copying", "lm_eval:stylo_copying is stylobench's own: name it under tasks"),
     ],
 )
@@ -354,11 +339,12 @@ def test_tasks_that_cannot_run_are_one_line_each_and_cost_no_other(
     outcome = run_real(asked, variants[:1], workspace, store)
     assert set(store.read("retention")["task"]) == {"lm_eval:last_word"}
     assert outcome.computed == 3
-    assert set(outcome.refused) == set(names[:4])
+    assert set(outcome.refused) == {"from_the_hub", "broken on tiny", "runs_code", "humaneval"}
     assert not any("\n" in line for line in outcome.refused.values())
     assert outcome.refused["from_the_hub"].startswith("lm_eval:from_the_hub: cannot be read (")
     assert "HF_HUB_OFFLINE" in outcome.refused["from_the_hub"]
-    assert outcome.refused["broken"] == "lm_eval:broken: its results cannot be judged (no such word list)"
+    told = outcome.refused["broken on tiny"]
+    assert told == "lm_eval:broken on tiny: its results cannot be judged (no such word list)"
     for name in ("runs_code", "humaneval"):
         assert outcome.refused[name].endswith("code that a model wrote, which stylobench never does")
 
@@ -371,7 +357,7 @@ def test_an_engine_that_scores_no_tokens_loses_only_these(
     assert asked.retention_documents == 3
     outcome = run_scripted(asked, variants[:1], workspace, scripted(workspace), store)
     assert outcome.refused == {
-        "towns": "lm_eval:towns: scripted cannot score tokens, which lm-eval's tasks need"
+        "towns on tiny": "lm_eval:towns on tiny: scripted cannot score tokens, which lm-eval's tasks need"
     }
     assert len(store.read("responses")) == 3
 

@@ -51,6 +51,16 @@ def test_the_shipped_suites_are_valid(tmp_path: Path) -> None:
             "primaries: [mattr]",
             "small.yaml:3:1  primaries: 'mattr' cannot decide; choose from bits_per_byte, ",
         ),
+        (
+            "gates: {leak: 0.1, copied: 5}",
+            "small.yaml:3:20  gates.copied: input should be less than or equal to 1",
+        ),
+        ("gates: {leak: -0.1}", "small.yaml:3:9  gates.leak: input should be greater than or equal to 0"),
+        ("gates: {leak: .nan}", "small.yaml:3:9  gates.leak: input should be "),
+        (
+            "controls: [author, copiest]",
+            "small.yaml:3:20  controls.1: control 'copiest' does not exist, did you",
+        ),
         ("decoding: {top_p: 0}", "small.yaml:3:12  decoding.top_p: input should be greater than 0"),
         ("likelihood: {window: 1}", "small.yaml:3:14  likelihood.window: input should be greater than or"),
         ("dtype: int8", "small.yaml:3:1  dtype: string should match pattern"),
@@ -60,6 +70,19 @@ def test_the_shipped_suites_are_valid(tmp_path: Path) -> None:
 def test_a_faulty_suite_is_placed(tmp_path: Path, line: str, expected: str) -> None:
     with pytest.raises(YamlError) as caught:
         _read(tmp_path, f"{MINIMAL}{line}\n")
+    assert caught.value.faults[0].startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "expected"),
+    [
+        ("[]", "small.yaml:2:1  tasks: list should have at least 1 item"),
+        ("[copying, validity, stylo_copying]", "small.yaml:2:1  tasks: task 'copying' is named twice"),
+    ],
+)
+def test_a_suite_has_tasks_and_each_of_them_once(tmp_path: Path, tasks: str, expected: str) -> None:
+    with pytest.raises(YamlError) as caught:
+        _read(tmp_path, f"author: marlow\ntasks: {tasks}\n")
     assert caught.value.faults[0].startswith(expected)
 
 

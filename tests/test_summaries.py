@@ -164,3 +164,44 @@ def test_a_prompt_that_a_metric_is_not_for_is_not_expected_of_it(tmp_path: Path)
     assert expected["words"] == {"p000", "p001", "p002", "p003"}
     assert expected["question_reciprocal_rank"] == {"p001", "p002", "p003"}
     assert "bits_per_byte" not in expected
+
+
+# ── tokens, and what an answer that says nothing does not copy ────────────────────────────────────
+
+
+def test_token_perplexity_is_pooled_by_each_variants_own_tokens(tmp_path: Path) -> None:
+    """-100 nats over 50 tokens and -900 over 300: 17.4117, where the geometric mean of two is 12.18."""
+    asked = make_ask(2, tasks=("token_perplexity",))
+    store = Store(tmp_path)
+    found = []
+    for n_tokens, loglik, document in ((50, -100.0, "h000"), (300, -900.0, "h001")):
+        same = {"variant": ADAPTER.name, "variant_digest": ADAPTER.digest, "engine": CPU, "key": document,
+                "task": "token_perplexity", "item": document, "run": "run 0",
+                "reference": asked.reference.digest}  # fmt: skip
+        value = likelihood.token_perplexity(loglik, n_tokens)
+        found.append(value)
+        read = {"set": "heldout", "context": "raw", "loglik": loglik, "n_tokens": n_tokens, "n_words": 1,
+                "n_bytes": 1, "protocol": asked.protocol}  # fmt: skip
+        store.append("likelihoods", [same | read])
+        score = {"metric": "token_perplexity", "metric_version": "1", "value": value, "note": "",
+                 "setting": asked.protocol}  # fmt: skip
+        store.append("scores", [same | score])
+    summary = summarise(read_table(asked, [ADAPTER], store), ADAPTER.name, "token_perplexity")
+    assert summary.value == pytest.approx(17.4117, abs=1e-4)
+    assert math.exp(np.log(found).mean()) == pytest.approx(12.18, abs=1e-2)
+
+
+def test_what_was_copied_is_counted_over_the_answers_that_the_gate_counts() -> None:
+    asked = make_ask(40)
+    sides = {"copied": [1.0] * 3 + [0.0] * 37, "invalid": [1.0] * 13 + [0.0] * 27}
+    table = make_table(asked, {"v": sides, "silent": {"copied": [0.0] * 40, "invalid": [1.0] * 40}})
+    found = summarise(table, "v", "copied")
+    (gate,) = (gate for gate in summaries.gates(table, asked, "v") if gate.name == "copied")
+    assert (
+        (found.value, found.interval, found.n)
+        == (gate.rate, gate.interval, gate.n)
+        == (0.1, wilson(3, 30), 30)
+    )
+    assert found.note == "10 of 40 without a value"
+    silent = summarise(table, "silent", "copied")
+    assert (math.isnan(silent.value), silent.note) == (True, "no valid answers")

@@ -15,13 +15,15 @@ from harness import reference as references
 from harness.bench import warehouse, what_it_saw
 from harness.cli import invoke
 from harness.errors import ConfigurationError
+from harness.forecast import forecast, machine
 from harness.models.bases import Base, resolve_base
 from harness.orders import orders
 from harness.pairing import families
-from harness.train import Material, first_examples, is_finished, specify, split_as_finished
+from harness.store import Run
+from harness.train import Material, first_examples, is_finished, is_news, specify, split_as_finished
 from harness.training.reading import begin_from
 from harness.types import Passage, Variant
-from harness.variants import adapter_digest, check_adapter, match, registered
+from harness.variants import adapter_digest, as_row, check_adapter, match, registered
 
 RECIPE = """\
 base: tiny
@@ -148,6 +150,85 @@ def test_a_milestone_is_a_variant_of_its_own_and_is_what_fewer_steps_give(own: S
     # Neither a corpus nor its seeds mean what lies on the way to another variant.
     assert [v.name for v in match("marlow@2", {"long@2": whole, second.name: second})] == ["long@2"]
     assert own("train", "long").out.startswith("long@2  reused")
+    # A run of so many steps is another training, no sibling; the same milestone of another seed is one.
+    seeded = replace(second, name="long@2+seed2+step2", record=second.record | {"seed": 2})
+    assert len(families([second, own.known()["short@2"]])) == 2
+    assert len(families([second, seeded])) == 1
+    assert second.record["train_examples"] == whole.record["train_examples"]
+
+
+def test_a_milestone_added_later_leaves_the_others_where_they_are_registered(own: Shell) -> None:
+    text = RECIPE.replace("steps: 2", "steps: 4")
+    own.recipe("long", text + "milestones: [1]\n")
+    assert own("train", "long").code == 0
+    before = own.known()
+    own.recipe("long", text + "milestones: [1, 3]\n")
+    plan = own("train", "long", "--plan").out
+    assert plan.splitlines()[-1] == "long@2 is to be trained again: milestone 3 was not kept"
+    assert own("train", "long").out.startswith("long@2  trained")
+    after = own.known()
+    base = resolve_base("tiny", own.workspace)
+    for name in ("long@2+step1", "long@2+step3"):
+        check_adapter(after[name], base, own.workspace)
+    assert after["long@2+step1"] == before["long@2+step1"]
+    for fewer in ("milestones: [3]\n", ""):
+        own.recipe("long", text + fewer)
+        assert own("train", "long").out.startswith("long@2  reused")
+    check_adapter(own.known()["long@2+step1"], base, own.workspace)
+
+
+def test_an_adapter_in_another_place_is_news(own: Shell) -> None:
+    known = own.known()
+    first = known["first@1"]
+    assert not is_news(first, known)
+    assert is_news(replace(first, adapter="results/elsewhere"), known)
+    assert is_news(replace(first, digest="other"), known)
+
+
+@pytest.mark.parametrize("length", ["steps", "epochs"])
+def test_milestones_at_the_end_and_beyond_it_are_none_and_that_is_said(own: Shell, length: str) -> None:
+    text = RECIPE.replace("steps: 2", "epochs: 1" if length == "epochs" else "steps: 9")
+    own.recipe("x", text)
+    store = warehouse(own.workspace)
+    options = () if length == "epochs" else ("--steps", "3")
+    (order,) = orders("x", own.workspace, store, steps=None if length == "epochs" else 3)
+    spec = specify(order, store, own.workspace)
+    end = forecast(order, spec, machine(order, own.workspace)).time.steps
+    late = f"[1, {end}, {end + 1}]"
+    own.recipe("x", text + f"milestones: {late}\n")
+    said = own("train", "x", "--plan", *options).out.splitlines()
+    assert f"milestone {end} is the last step of {order.name}, and no variant besides" in said
+    assert f"milestone {end + 1} is not kept: {order.name} ends after {end} steps" in said
+    trained = own("train", "x", *options)
+    assert trained.code == 0, trained.err
+    assert f"milestone {end + 1} is not kept" in trained.err
+    assert [name for name in own.known() if "+step" in name] == [f"{order.name}+step1"]
+    assert own("train", "x", *options).out.startswith(f"{order.name}  reused")
+
+
+def test_a_milestone_whose_name_is_taken_is_refused_before_training(own: Shell) -> None:
+    foreign = replace(own.known()["first@1"], name="x@2+step1", record={"registered": "adapter"})
+    with Run(warehouse(own.workspace), "register") as run:
+        run.append("variants", [as_row(foreign)])
+    own.recipe("x", RECIPE + "milestones: [1]\n")
+    refused(own, "x", 2, "milestone 1 of x@2 would be called x@2+step1, which is registered already")
+    assert own.known()["x@2+step1"] == foreign
+
+
+def test_milestones_are_benchmarked_with_the_run_they_lie_in(
+    own: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr("harness.cli.run.run_suite", lambda where, suite, names, limit: asked.append(names))
+    monkeypatch.setattr("harness.cli.score.score_suite", lambda where, suite, names, limit: None)
+    suite = own.workspace / "tasks" / "suites" / "only.yaml"
+    suite.parent.mkdir(parents=True, exist_ok=True)
+    suite.write_text("author: marlow\ntasks: [heldout_perplexity]\nlikelihood: {documents: 16}\n")
+    own.recipe("x", RECIPE + "milestones: [1]\n")
+    plan = own("train", "x", "--plan", "--then-run")
+    assert "(CPU) each, 2 new variants" in plan.out, plan.err
+    assert own("train", "x", "--then-run").code == 0
+    assert asked == [["x@2", "x@2+step1"]]
 
 
 # ── training on ───────────────────────────────────────────────────────────────────────────────────
@@ -416,7 +497,7 @@ def test_the_plan_of_a_training_with_its_benchmark_says_what_that_can_decide(own
     assert verdicts.startswith(
         "can decide (20 prompts, 16 blocks): bits per byte on unseen prose     cannot: "
     )
-    assert "copied answers (needs 350)" in verdicts
+    assert "copied answers (needs 453)" in verdicts
     assert own.known() == before
     assert "can decide" not in own("train", "x", "--plan").out
 

@@ -98,6 +98,24 @@ def test_an_edited_corpus_file_that_does_not_resolve_is_told(workspace: Path) ->
     )
 
 
+def test_a_suite_that_cannot_run_is_told_with_the_place_of_each_fault(workspace: Path) -> None:
+    faulty = (
+        "author: marlow\ntasks: [copying]\ncontrols: [author, 'other:flinn']\n"
+        "primaries: [copied, bits_per_byte]\nretention: ['lm_eval:hellaswagg', 'lm_eval:hellaswag']\n"
+    )
+    _write(workspace, "tasks/suites/lost.yaml", faulty)
+    _write(
+        workspace, "tasks/suites/fine.yaml", "author: marlow\ntasks: [copying]\ncontrols: ['other:flint']\n"
+    )
+    findings = _findings(workspace)
+    told = findings["lost.yaml"].result.split("\n")
+    assert told[0] == "lost.yaml:3:20  controls: 'other:flinn' does not exist, did you mean 'other:flint'?"
+    assert told[1] == "lost.yaml:4:21  primaries: no task of the suite reports 'bits_per_byte'"
+    assert told[2].startswith("lost.yaml:5:13  retention: lm-eval has no task 'hellaswagg', did you mean")
+    assert len(told) == 3
+    assert findings["fine.yaml"].result == "ok"
+
+
 def test_checking_writes_nothing(workspace: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in workspace.rglob("*")}
     check_workspace(workspace)

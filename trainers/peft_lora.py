@@ -74,14 +74,22 @@ def run(spec: TrainingSpec, events: Events) -> None:
     model = begin_from(model, spec)
     with without_casts(model, torch.cuda.is_available()):
         history = fit(
-            model, tokenizer, splits, spec, checkpoints, events, settings(spec), in_float32, with_casts
+            model,
+            tokenizer,
+            splits,
+            spec,
+            checkpoints,
+            events,
+            settings(spec),
+            in_float32,
+            lambda seen: looked_at(seen, spec),
         )
     memory = measure_memory(base_gb)
     check_loss(history)
     if not place().first:
         return
 
-    with undisturbed(model):
+    with undisturbed(model), as_answered(model, spec):
         if before is None:
             with model.disable_adapter():
                 events.say("evaluate", model="before")
@@ -196,7 +204,10 @@ def settings(spec: TrainingSpec) -> dict[str, Any]:
 
     cuda = torch.cuda.is_available()
     asked = spec.gradient_checkpointing
+    # Biases and whole modules in float32 stand in the base's 16-bit layers, which autocast alone lets meet.
+    mixed = spec.dtype == "bfloat16" and (spec.lora.bias != "none" or bool(spec.lora.modules_to_save))
     return {
+        **({"bf16": True} if mixed and not cuda else {}),
         "gradient_checkpointing": cuda if asked is None else asked,
         "gradient_checkpointing_kwargs": {"use_reentrant": False},
         "activation_offloading": spec.offload and cuda,
@@ -226,9 +237,34 @@ def without_casts(model: Any, wanted: bool = True) -> Iterator[None]:
             layer.cast_input_dtype_enabled = enabled
 
 
-def with_casts(model: Any) -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def as_answered(model: Any, spec: TrainingSpec) -> Iterator[None]:
+    """Trained biases and whole modules in the base's dtype, as they will answer; their float32 afterwards.
+
+    Answers are not written under autocast, and a 16-bit layer takes no float32 bias. LoRA's own matrices
+    stay: peft casts around them.
+    """
+    import torch
+
+    dtype = getattr(torch, precision(spec))
+    whole = [
+        weight for name, weight in model.named_parameters() if weight.requires_grad and "lora_" not in name
+    ]
+    trained = [weight.data for weight in whole]
+    for weight in whole:
+        weight.data = weight.data.to(dtype)
+    try:
+        yield
+    finally:
+        for weight, before in zip(whole, trained, strict=True):
+            weight.data = before
+
+
+@contextlib.contextmanager
+def looked_at(model: Any, spec: TrainingSpec) -> Iterator[None]:
     """For looks at the model, which are not under autocast."""
-    return without_casts(model, wanted=False)
+    with without_casts(model, wanted=False), as_answered(model, spec):
+        yield
 
 
 if __name__ == "__main__":

@@ -86,9 +86,12 @@ def compare(
     workspace: Path = context.obj
     name = suite or find_suite(workspace, None, _author(candidate, workspace) or _author(baseline, workspace))
     wanted = variant or ([baseline, candidate] if suite is None or limit is not None else [])
+    sides = [baseline] if candidate_suite is not None else [baseline, candidate]
+    wanted = wanted or _with_sides(name, sides, workspace)
     bench = open_bench(name, workspace, variants=wanted, limit=limit, as_of=as_of)
     if candidate_suite is not None:
         wanted = variant or ([candidate] if limit is not None else [])
+        wanted = wanted or _with_sides(candidate_suite, [candidate], workspace)
         other = open_bench(candidate_suite, workspace, variants=wanted, limit=limit, as_of=as_of)
         comparison = compare_across(bench, other, baseline, candidate)
     else:
@@ -104,6 +107,21 @@ def compare(
         command = next_command(bench, comparison, baseline, candidate, candidate_suite)
         typer.echo(f"next: {command}    exit {code}")
     raise typer.Exit(code)
+
+
+def _with_sides(suite_name: str, sides: list[str], workspace: Path) -> list[str]:
+    """The suite's own variants and the sides it does not list, such as milestones, which only their name
+    means; nothing where it lists every side, or a side is no registered variant."""
+    from harness.bench import warehouse
+    from harness.suite import read_suite
+    from harness.variants import match, registered
+
+    known = registered(warehouse(workspace))
+    written = read_suite(suite_name, workspace).variants
+    own = [written] if isinstance(written, str) else list(written)
+    listed = {variant.name for name in own for variant in match(name, known)}
+    missing = [name for name in dict.fromkeys(sides) if name in known and name not in listed]
+    return [*own, *missing] if missing else []
 
 
 def _grown(bench: Bench, comparison: Comparison, more: int, format: Format) -> tuple[Bench, Comparison]:
@@ -214,8 +232,9 @@ def _print_lines(comparison: Comparison) -> None:
 def verdict_row(verdict: Verdict) -> dict[str, Any]:
     """One verdict in a line; differences are turned so that higher is better."""
     from harness.compare import MARKS, name_of
+    from harness.telling import what_decides
 
-    decides = f"n = {verdict.needed:,} would decide" if verdict.needed else ""
+    decides = f"n = {told}" if (told := what_decides(verdict)) else ""
     decides = "; ".join(filter(None, (decides, verdict.note)))
     interval = verdict.interval
     return {

@@ -27,8 +27,9 @@ def measure(
 ) -> None:
     """Measure a text on every text metric, beside the author and other authors; no model, nothing is stored.
 
-    Style is measured on valid texts only. Distance is from the author, as distributions (1: as far as he is
-    from himself). AUC says how well a metric knows this author (.5: not at all).
+    Style is measured on valid texts only; pooled metrics (Delta, profiles) need 5,000 words of them.
+    Distance is from the author, as distributions (1: as far as he is from himself). AUC says how well a
+    metric knows this author (.5: not at all).
     """
     from harness.measuring import measure_file
     from harness.registering import find_path
@@ -44,6 +45,10 @@ def measure(
             typer.echo(
                 "lengths differ: type-token ratio, coverage, novelty and words are no comparison of style"
             )
+        if found.unmatched:
+            typer.echo(f"{found.unmatched} name an item or prompt that is none of {author}'s prompts")
+        if found.left_out:
+            typer.echo(f"pooled metrics (Delta, profiles) are left out: {found.left_out}")
         typer.echo("")
     print_rows([row(line) for line in found.lines], format)
 

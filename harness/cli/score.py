@@ -37,6 +37,7 @@ def score_suite(
 ) -> None:
     """Score and say what was reused and computed, and which tasks the suite would have to list."""
     from harness.bench import open_bench
+    from harness.report_rows import not_run
     from harness.score import score as compute
     from harness.store import Run
 
@@ -48,6 +49,9 @@ def score_suite(
         f"{suite}: {scored.reused:,} scores reused, {scored.computed:,} computed "
         f"in {minutes(time.monotonic() - started)}"
     )
+    missing = not_run(bench.variants, bench.table())
+    if missing:
+        typer.echo(f"not run: {', '.join(missing)}; `stylobench run {suite}`")
     added = [task.name for task in bench.asked.tasks if task.name not in _listed(bench.asked.suite.tasks)]
     if added:
         typer.echo(f"not in the suite: {', '.join(added)}; report and compare show what its `tasks:` lists")

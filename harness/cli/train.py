@@ -46,6 +46,7 @@ def train(
     from harness.bench import find_suite, warehouse
     from harness.cli.train_plan import measured, print_benchmark, print_plan
     from harness.forecast import check_disk, forecast, machine
+    from harness.milestones import milestone_name
     from harness.models.bases import resolve_base
     from harness.orders import orders
     from harness.store import Run
@@ -69,20 +70,24 @@ def train(
             print_benchmark(forecasts, find_suite(workspace, None, chosen[0].corpus.name), workspace)
         return
     for each in forecasts:
+        for line in each.milestones:
+            typer.echo(line, err=True)
         _refuse_or_warn(each)
     check_disk(forecasts, free_disk(workspace))
+    names: list[str] = []
     for each in forecasts:
         with Run(store, f"train {each.order.name}", each.order.limited) as run:
             variant = _carry_out(each, run, workspace, allow_degrade)
         typer.echo(summary(variant, reused=each.finished))
-        if kept := [f"{variant.name}+step{one['step']}" for one in variant.record.get("milestones", [])]:
+        kept = [milestone_name(variant.name, one["step"]) for one in variant.record.get("milestones", [])]
+        names += [variant.name, *kept]
+        if kept:
             typer.echo(f"{', '.join(kept)}  kept on the way")
     if then_run:
         from harness.cli.run import run_suite
         from harness.cli.score import score_suite
 
         suite = find_suite(workspace, None, chosen[0].corpus.name)
-        names = [order.name for order in chosen]
         run_suite(workspace, suite, names, None)
         score_suite(workspace, suite, names, None)
 

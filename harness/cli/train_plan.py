@@ -44,7 +44,8 @@ def print_plan(forecasts: Sequence[Forecast], workspace: Path) -> None:
         )
         for corpus in dict.fromkeys(str(each.order.corpus) for each in forecasts):
             typer.echo(f"trains on {described(corpus, workspace)}")
-    for line in dict.fromkeys(each.fault or each.note for each in forecasts):
+    lines = [line for each in forecasts for line in (*each.milestones, each.fault or each.note)]
+    for line in dict.fromkeys(lines):
         if line:
             typer.echo(line)
 
@@ -77,8 +78,8 @@ def print_benchmark(found: Sequence[Forecast], suite_name: str, workspace: Path)
     seconds = plan_variant(asked, trained, "", lambda said: said[-1]["content"], ()).seconds(
         asked.suite.decode()
     )
-    new = sum(not each.finished for each in found)
-    each = " each" if new > 1 else ""
+    new = sum(1 + len(each.spec.milestones) for each in found if not each.finished)
+    each = f" each, {new} new variants" if new > 1 else ""
     typer.echo(f"then run  {suite_name}: {minutes(seconds)} (CPU){each}")
     typer.echo(one_line(reaches(asked, variants, table)))
 
@@ -141,7 +142,7 @@ def _row(found: Forecast) -> dict[str, Any]:
         "state": state,
         "memory": "" if found.finished else said_bytes(found.memory),
         "time": "" if found.finished else said_time(found.time),
-        "disk": "" if found.finished else said_bytes(found.adapter, "+"),
+        "disk": "" if found.finished else said_bytes(found.stays, "+"),
     }
 
 

@@ -27,7 +27,7 @@ from harness.errors import (
     MissingPrerequisiteError,
     StylobenchError,
 )
-from harness.models.tokens import TokenPair, TokenScore
+from harness.models.tokens import TokenPair, TokenPrompt, TokenScore
 from harness.shelves import python_path
 from harness.types import Decoding, Generation, GenerationRequest, Likelihood, LikelihoodRequest
 
@@ -70,6 +70,11 @@ class ChildModel:
         """The score of each pair of tokens, each in one window."""
         found = self._call("continuations", pairs=[asdict(pair) for pair in pairs])
         return [TokenScore(**row) for row in found]
+
+    def answers(self, prompts: Sequence[TokenPrompt], decoding: Decoding) -> list[Generation]:
+        """One answer a prompt of tokens, as one batch."""
+        found = self._call("answers", prompts=[asdict(p) for p in prompts], decoding=asdict(decoding))
+        return [Generation(**row) for row in found]
 
     def close(self) -> None:
         """End the child; its memory goes with it."""
@@ -141,6 +146,9 @@ def _carry_out(model: Any, asked: dict[str, Any]) -> Any:
     if asked["call"] == "continuations":
         pairs = [TokenPair(tuple(row["context"]), tuple(row["continuation"])) for row in asked["pairs"]]
         return [asdict(row) for row in model.continuations(pairs)]
+    if asked["call"] == "answers":
+        prompts = [TokenPrompt(tuple(row["ids"]), row["noise"]) for row in asked["prompts"]]
+        return [asdict(row) for row in model.answers(prompts, make_decoding(**asked["decoding"]))]
     texts = [LikelihoodRequest(**row) for row in asked["requests"]]
     return [asdict(row) for row in model.loglikelihood(texts, asked["window"], asked["context"])]
 

@@ -20,7 +20,7 @@ from harness.errors import MissingPrerequisiteError, StylobenchError
 from harness.metrics.likelihood import rolling_windows
 from harness.models.noise import ItemNoise, uniforms
 from harness.models.precision import check_room, engine_of, loading, settle
-from harness.models.tokens import Forward, TokenPair, TokenScore, by_length
+from harness.models.tokens import Forward, TokenPair, TokenPrompt, TokenScore, by_length
 from harness.types import Decoding, Generation, GenerationRequest, Likelihood, LikelihoodRequest
 
 
@@ -143,13 +143,29 @@ class HFModel:
 
     def generate(self, requests: Sequence[GenerationRequest], decoding: Decoding) -> list[Generation]:
         """One padded batch through ``generate``; the prompt is sliced off by tokens."""
-        torch, tokenizer = self._torch, self.tokenizer
         texts = [request.rendered for request in requests]
-        batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False).to(self.device)
-        length = batch["input_ids"].shape[1]
+        batch = self.tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
+        return self._drawn(batch.to(self.device), [request.noise for request in requests], decoding)
+
+    def answers(self, prompts: Sequence[TokenPrompt], decoding: Decoding) -> list[Generation]:
+        """The same for prompts that are tokens already."""
+        torch = self._torch
+        width = max(len(prompt.ids) for prompt in prompts)
+        padding = [width - len(prompt.ids) for prompt in prompts]
+        pad = self.tokenizer.pad_token_id or 0
+        read = [[pad] * extra + list(prompt.ids) for prompt, extra in zip(prompts, padding, strict=True)]
+        mask = [[0] * extra + [1] * (width - extra) for extra in padding]
+        batch = {
+            "input_ids": torch.tensor(read, device=self.device),
+            "attention_mask": torch.tensor(mask, device=self.device),
+        }
+        return self._drawn(batch, [prompt.noise for prompt in prompts], decoding)
+
+    def _drawn(self, batch: Any, noises: Sequence[str], decoding: Decoding) -> list[Generation]:
+        torch, length = self._torch, batch["input_ids"].shape[1]
         processors = []
         if decoding.temperature > 0:
-            noise = np.stack([uniforms(request.noise, decoding.max_tokens) for request in requests])
+            noise = np.stack([uniforms(one, decoding.max_tokens) for one in noises])
             processors.append(ItemNoise(torch, decoding, noise, length))
         started = time.monotonic()
         with torch.inference_mode(), self._active():
@@ -161,10 +177,10 @@ class HFModel:
                 top_p=None,
                 top_k=None,
                 logits_processor=processors,
-                pad_token_id=tokenizer.pad_token_id,
+                pad_token_id=self.tokenizer.pad_token_id,
                 eos_token_id=list(self._stops),
             )
-        seconds = (time.monotonic() - started) / len(requests)
+        seconds = (time.monotonic() - started) / len(noises)
         return [self._generation(row, seconds) for row in output[:, length:].tolist()]
 
     def _generation(self, ids: list[int], seconds: float) -> Generation:

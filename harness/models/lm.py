@@ -1,7 +1,7 @@
 """A ``Model`` as lm-eval sees one, so that its stock tasks run on whatever is loaded, in a child process too.
 
     lm-eval's (context, continuation) --its own _encode_pair--> tokens --> Model.continuations
-    lm-eval's (context, until)        --> Model.generate, greedy --> cut at the first stop
+    lm-eval's (context, until)        --> tokens --> Model.answers --> cut at the first stop
 
 The protocol is lm-eval's own for a base model: no chat template, no system prompt, the tokenizer's default
 special tokens, BOS (EOS where there is none) before a text without context, and nothing cached.
@@ -10,16 +10,16 @@ special tokens, BOS (EOS where there is none) before a text without context, and
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.decodings import make_decoding
 from harness.errors import StylobenchError
 from harness.models import Model
-from harness.models.tokens import ReadsTokens, TokenPair
-from harness.types import GenerationRequest
+from harness.models.tokens import ReadsTokens, TokenPair, TokenPrompt
 
 if TYPE_CHECKING:
     from lm_eval.api.instance import Instance
@@ -29,6 +29,17 @@ LONGEST_WINDOW = 4096
 
 _GENERATED = 256
 """Tokens an answer may have where a task does not say: lm-eval's default."""
+
+_LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
+"""The names lm-eval has for that limit."""
+
+_NUMBERS = ("temperature", "top_p", "top_k")
+
+_WITHOUT_EFFECT = {
+    "num_beams": 1, "num_return_sequences": 1, "n": 1, "repetition_penalty": 1, "length_penalty": 1,
+    "presence_penalty": 0, "frequency_penalty": 0, "min_p": 0, "typical_p": 1,
+}  # fmt: skip
+"""Settings that are not applied here, with the value at which they change nothing."""
 
 
 class StockError(StylobenchError):
@@ -47,8 +58,34 @@ def window_of(base: Path) -> int:
     return min([*stated[:1], LONGEST_WINDOW]) if stated else 2048
 
 
-def as_lm(model: Model, tokenizer: Any, window: int) -> Any:
-    """An ``lm_eval.api.model.LM`` over a model and its base's tokenizer.
+def generation_fault(settings: Mapping[str, Any]) -> str:
+    """What is wrong with a task's ``generation_kwargs``, or is not applied here; empty if nothing.
+
+    >>> generation_fault({"until": 5})
+    'until: 5 is no text and no list of texts'
+    """
+    until = settings.get("until", [])
+    if not all(isinstance(stop, str) for stop in (until if isinstance(until, list) else [until])):
+        return f"until: {until!r} is no text and no list of texts"
+    for name, value in settings.items():
+        if name in _LENGTHS and value is not None and not (_is_number(value) and int(value) >= 1):
+            return f"{name}: {value!r} is no number of tokens"
+        if name in _NUMBERS and not (_is_number(value) and float(value) >= 0):
+            return f"{name}: {value!r} is no number that it could be"
+        if name == "do_sample" and not isinstance(value, bool | None):
+            return f"do_sample: {value!r} is neither true nor false"
+        known = name in (*_LENGTHS, *_NUMBERS, "until", "do_sample")
+        if not known and not (name in _WITHOUT_EFFECT and value == _WITHOUT_EFFECT[name]):
+            return f"{name}: {value!r} would not be applied"
+    return ""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def as_lm(model: Model, tokenizer: Any, window: int, batch: int = 32) -> Any:
+    """An ``lm_eval.api.model.LM`` over a model and its base's tokenizer; ``batch``: answers drawn at once.
 
     Raises:
         StockError: the model's engine cannot score tokens.
@@ -114,7 +151,7 @@ def as_lm(model: Model, tokenizer: Any, window: int) -> Any:
             return found
 
         def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
-            """All requests of one setting as one batch; an answer ends where a stop first appears."""
+            """Requests of one setting together, in batches; an answer ends where a stop first appears."""
             answers: dict[int, str] = {}
             repeats = _repeats(requests)
             groups: dict[str, list[int]] = {}
@@ -128,22 +165,20 @@ def as_lm(model: Model, tokenizer: Any, window: int) -> Any:
                 decoding = make_decoding(
                     temperature, float(kwargs.get("top_p") or 1.0), longest, 0, int(kwargs.get("top_k") or 0)
                 )
-                asked = [self._request(requests[i], repeats[i], window - longest) for i in members]
-                for index, drawn in zip(members, model.generate(asked, decoding), strict=True):
-                    answers[index] = postprocess_generated_text(_plain(drawn.text), until, None)
+                for start in range(0, len(members), batch):
+                    some = members[start : start + batch]
+                    asked = [self._prompt(requests[i], repeats[i], window - longest) for i in some]
+                    for index, drawn in zip(some, reader.answers(asked, decoding), strict=True):
+                        answers[index] = postprocess_generated_text(_plain(drawn.text), until, None)
             return [answers[index] for index in range(len(requests))]
 
-        def _request(self, request: Instance, repeat: int, room: int) -> GenerationRequest:
+        def _prompt(self, request: Instance, repeat: int, room: int) -> TokenPrompt:
+            """Cut on the left to what leaves room for the answer."""
             if room < 1:
                 raise StockError(f"the task wants longer answers than a window of {window} tokens holds")
-            text = request.args[0]
-            ids = self.tok_encode(text)
-            if len(ids) > room:
-                text = tokenizer.decode(ids[-room:])
-            elif ids[:1] == [tokenizer.bos_token_id] and not text.startswith(tokenizer.bos_token):
-                text = tokenizer.bos_token + text
+            ids = self.tok_encode(request.args[0])[-room:] or [self.prefix_token_id]
             noise = f"lm_eval/{request.task_name}/{request.doc_id}/{request.idx}/{repeat}"
-            return GenerationRequest(f"{request.task_name}/{request.doc_id}", text, noise)
+            return TokenPrompt(tuple(ids), noise)
 
     def _plain(text: str) -> str:
         for token in tokenizer.all_special_tokens:

@@ -24,6 +24,7 @@ ENGINE = "recorded"
 ANSWER_COLUMNS = ("answer", "response", "text")
 
 _TOKEN = re.compile(r"\S+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def given(rows: Sequence[Mapping[str, Any]], name: str) -> list[Given]:
             faults.append(f"row {number} has two answers: {' and '.join(columns)}")
         elif not all(isinstance(value, str) for value in (row[columns[0]], *asked.values())):
             faults.append(f"row {number}: item, prompt and {columns[0]} must be text")
+        elif half := _half_character(row[columns[0]], *asked.values()):
+            faults.append(f"row {number} holds half a character ({half}), which no file can hold as UTF-8")
         else:
             found.append(Given(number, asked["item"], asked["prompt"].strip(), row[columns[0]]))
     if faults:
@@ -75,6 +78,12 @@ def given(rows: Sequence[Mapping[str, Any]], name: str) -> list[Given]:
     if not found:
         raise ConfigurationError(f"{name}: no rows")
     return found
+
+
+def _half_character(*texts: str) -> str:
+    """The first lone surrogate as JSON writes it (``\\ud800``), or nothing."""
+    found = _SURROGATE.search("".join(f"{text} " for text in texts))
+    return f"\\u{ord(found[0]):04x}" if found else ""
 
 
 def match_prompts(rows: Sequence[Given], reference: Reference, name: str) -> Matched:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from harness.types import Decoding, Generation
+
 _TOKENS_PER_FORWARD = 2048
 """Upper bound of rows x columns in one likelihood forward: bounds the float32 logits to about 400 MB."""
 
@@ -32,12 +34,23 @@ class TokenScore:
     greedy: bool
 
 
+@dataclass(frozen=True)
+class TokenPrompt:
+    """The tokens that are read before an answer, at least one; ``noise`` as in ``GenerationRequest``."""
+
+    ids: tuple[int, ...]
+    noise: str
+
+
 @runtime_checkable
 class ReadsTokens(Protocol):
     """What a ``Model`` can do besides, if lm-eval's tasks are to run on it."""
 
     def continuations(self, pairs: Sequence[TokenPair]) -> list[TokenScore]:
         """The score of each pair, each in one window."""
+
+    def answers(self, prompts: Sequence[TokenPrompt], decoding: Decoding) -> list[Generation]:
+        """One answer a prompt, as one batch. Text would not do: ``<s>`` written is not always BOS read."""
 
 
 @dataclass(frozen=True)

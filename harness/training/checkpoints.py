@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 
@@ -27,7 +28,13 @@ def mark_complete(folder: Path) -> Path:
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether the marker is there and every file it lists has its size and its sha256."""
+    """Whether the marker is there and every file it lists has its size and its sha256.
+
+    One with an adapter in a folder of its own is not: transformers would load that one and not the
+    checkpoint's. Earlier versions left the best look's there.
+    """
+    if any(folder.glob("*/adapter_model.safetensors")):
+        return False
     try:
         listed = json.loads((folder / MARKER).read_text(encoding="utf-8"))["files"]
         return bool(listed) and all(
@@ -38,13 +45,19 @@ def is_complete(folder: Path) -> bool:
         return False
 
 
-def newest_complete(folder: Path) -> Path | None:
-    """The ``checkpoint-N`` with the largest N that is complete, or None; the others are left alone."""
-    steps = {
+def checkpoints_by_step(folder: Path) -> dict[int, Path]:
+    """Every ``checkpoint-N`` in a folder by its N, complete or not."""
+    return {
         int(number): path
         for path in folder.glob("checkpoint-*")
         if path.is_dir() and (number := path.name.removeprefix("checkpoint-")).isdecimal()
     }
+
+
+def newest_complete(folder: Path, before: float = math.inf) -> Path | None:
+    """The ``checkpoint-N`` with the largest N below ``before`` that is complete, or None; the others are
+    left alone."""
+    steps = {step: path for step, path in checkpoints_by_step(folder).items() if step < before}
     return next((steps[step] for step in sorted(steps, reverse=True) if is_complete(steps[step])), None)
 
 

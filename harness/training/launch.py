@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -38,7 +39,27 @@ OnEvent = Callable[[dict[str, Any]], None]
 
 
 def finished_record(spec: TrainingSpec) -> dict[str, Any] | None:
-    """The record of a finished run of exactly this spec in its folder, or None."""
+    """The record of a finished run of exactly this spec in its folder, its milestones kept, or None."""
+    record = _record_of(spec)
+    return None if record is None or _lacking(spec, record) else record
+
+
+def milestones_not_kept(spec: TrainingSpec) -> tuple[int, ...]:
+    """The milestones for which a run that is finished otherwise has to be trained again; () where none is."""
+    record = _record_of(spec)
+    return () if record is None else _lacking(spec, record)
+
+
+def _lacking(spec: TrainingSpec, record: dict[str, Any]) -> tuple[int, ...]:
+    kept = {
+        each["step"] for each in record.get("milestones", []) if (Path(spec.out) / each["folder"]).is_dir()
+    }
+    # The last step and those beyond it are no milestones, whatever the recipe says.
+    end = record.get("steps", math.inf)
+    return tuple(step for step in sorted(spec.milestones) if step < end and step not in kept)
+
+
+def _record_of(spec: TrainingSpec) -> dict[str, Any] | None:
     try:
         record = json.loads((Path(spec.out) / "record.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

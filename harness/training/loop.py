@@ -1,6 +1,6 @@
 """The training loop, as every backend runs it: trl's SFTTrainer over the examples as they lie.
 
-    newest complete checkpoint ---\\                        ,--> checkpoint-N/ elapsed.json, looks.json, best/
+    newest complete checkpoint ---\\                        ,--> checkpoint-N/ elapsed.json, looks.json, ...
     model, examples, settings ------> steps, looks, saves -+
                                                             '--> History
 A backend brings a model that is ready to train. Order, batches, schedule and resume are the same for all.
@@ -12,19 +12,20 @@ import contextlib
 import importlib.util
 import math
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError
-from harness.training.checkpoints import mark_complete, newest_complete, write_json
+from harness.training.checkpoints import checkpoints_by_step, mark_complete, newest_complete, write_json
 from harness.training.evaluation import Look
 from harness.training.packing import Collate, pack
 from harness.training.program import Events, place
 from harness.training.progress import Clock, Looking, Viewer
 from harness.training.reading import Splits
-from harness.training.saving import save_milestone
+from harness.training.saving import first_not_kept, save_milestone
 from harness.training.spec import TrainingSpec
 
 
@@ -96,7 +97,12 @@ def fit(
     rows: list[Any] = list(splits.train)
     if spec.packing:
         rows = [vars(row) for row in pack(splits.train, spec.seq_len)]
-    resume = newest_complete(checkpoints)
+    resume = newest_complete(checkpoints, before=first_not_kept(spec))
+    if place().first:
+        # Left lying, they would push the new ones out: the Trainer keeps those of the highest steps.
+        for step, stale in checkpoints_by_step(checkpoints).items():
+            if step >= first_not_kept(spec):
+                shutil.rmtree(stale, ignore_errors=True)
     clock = Clock.begin(checkpoints, resume)
     viewer = Viewer.begin(model, tokenizer, splits, spec, checkpoints, resume, looking)
 
@@ -121,7 +127,9 @@ def fit(
                 )
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if state.global_step in spec.milestones and place().first:
+            # The last step's adapter is the run's own, and no milestone.
+            is_milestone = state.global_step in spec.milestones and state.global_step < state.max_steps
+            if is_milestone and place().first:
                 with clock.aside():
                     save_milestone(model, spec, state.global_step)
                 events.say("milestone", step=state.global_step)

@@ -1,9 +1,9 @@
 """What a run remembers of itself while it trains: the time it took, and how good the model was on the way.
 
-    before.json      the base's loss and answers        \\
-    clock.json       seconds spent, at each log          |
-    checkpoint-N/    elapsed.json, looks.json, best/      >-- read again after a kill
-    best/            the adapter of the best look       /
+    before.json      the base's loss and answers            \\
+    clock.json       seconds spent, at each log              |
+    checkpoint-N/    elapsed.json, looks.json, of_looks/best  >-- read again after a kill
+    best/            the adapter of the best look           /
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ from harness.training.evaluation import Appraisal, CopyWatch, Look, appraise, be
 from harness.training.program import Events, place
 from harness.training.reading import Splits, wear
 from harness.training.spec import TrainingSpec
+
+BEST = Path("of_looks", "best")
+"""Where a checkpoint holds the best look's adapter: two folders down. One folder down transformers would take
+it for an adapter of the checkpoint, and load it in place of the checkpoint's own."""
 
 Looking = Callable[[Any], contextlib.AbstractContextManager[None]]
 
@@ -117,8 +121,8 @@ class Viewer:
         if resume is not None and (resume / "looks.json").is_file():
             written = json.loads((resume / "looks.json").read_text(encoding="utf-8"))
             viewer.looks = [Look(**each) for each in written]
-            if (resume / "best").is_dir():
-                shutil.copytree(resume / "best", viewer.folder)
+            if (resume / BEST).is_dir():
+                shutil.copytree(resume / BEST, viewer.folder)
         return viewer
 
     def look(self, step: int) -> Look:
@@ -146,8 +150,8 @@ class Viewer:
         """Leave looks and best adapter in a checkpoint that is about to be marked."""
         write_json(checkpoint / "looks.json", [look.as_json() for look in self.looks])
         if self.folder.is_dir():
-            shutil.rmtree(checkpoint / "best", ignore_errors=True)
-            shutil.copytree(self.folder, checkpoint / "best")
+            shutil.rmtree(checkpoint / BEST, ignore_errors=True)
+            shutil.copytree(self.folder, checkpoint / BEST)
 
     def wear_best(self) -> Look | None:
         """Put the best look's weights back into the model; None where the last is what is kept."""

@@ -7,6 +7,7 @@ OUT/milestones/RUN/step-20       as it was after 20 steps; RUN: what a checkpoin
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -56,6 +57,16 @@ def kept_milestones(spec: TrainingSpec) -> list[Milestone]:
         for step in sorted(spec.milestones)
         if (folder := own / f"step-{step}").is_dir()
     ]
+
+
+def first_not_kept(spec: TrainingSpec) -> float:
+    """The first milestone whose adapter does not lie there; infinity where all do.
+
+    A run may be resumed from below it only: checkpoints do not depend on milestones, and may be from before
+    this one was asked for.
+    """
+    own = _milestones(spec)
+    return min((step for step in spec.milestones if not (own / f"step-{step}").is_dir()), default=math.inf)
 
 
 def adapter_digest(weights: Path, lora: Lora) -> str:

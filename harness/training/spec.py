@@ -31,12 +31,13 @@ _PLACES = {
     "offload",
     "degraded",
     "tensorboard",
+    "milestones",
 }
-"""Where and how a run is carried out; none of it decides the adapter."""
+"""Where and how a run is carried out, and what is kept of it on the way; none of it decides the adapter."""
 
 _LATER = {
     *("trainer", "load_in_4bit", "packing", "optimizer", "gradient_checkpointing", "keep", "eval_steps"),
-    *("max_copied", "continue_from", "template", "bias", "modules_to_save", "program", "milestones"),
+    *("max_copied", "continue_from", "template", "bias", "modules_to_save", "program"),
 }
 """Keys that runs finished before they were there lack: a digest covers them only off their default."""
 

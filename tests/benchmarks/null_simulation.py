@@ -101,7 +101,7 @@ def differences(bench: Bench, table: Table, baseline: str, candidate: str) -> Di
         ]
         for metric, (base, new) in sides.items():
             turn = 1.0 if directions[metric] == "higher" else -1.0
-            d = np.array([turn * (new[i] - base[i]) * weight(table, metric, i) for i in valid])
+            d = np.array([turn * (new[i] - base[i]) * weight(table, candidate, metric, i) for i in valid])
             rows[metric], group_of[metric] = d - d.mean(), group
     margins = bench.asked.reference.margins
     return Differences(rows, group_of, {metric: margins[metric] for metric in rows})

@@ -323,6 +323,36 @@ def test_how_a_comparison_is_typed_does_not_move_the_bar(own: Shell) -> None:
         assert row["verdict"] == "slight gain"
 
 
+def test_a_side_that_the_suite_does_not_list_is_meant_by_its_name(own: Shell) -> None:
+    """As a milestone is, which no corpus and no ``*`` stands for."""
+    store = warehouse(own.workspace)
+    two = registered(store)["small@2"]
+    on_the_way = replace(
+        two, name="small@2+step1", digest="a milestone", record=two.record | {"milestone_of": "small@2"}
+    )
+    with Run(store, "train small@2") as note:
+        note.append("variants", [as_row(on_the_way)])
+    said = own("compare", "--suite", "small", "--baseline", "small@1", "--candidate", "small@2+step1")
+    assert "pair  small@1 -> small@2+step1" in said.out, said.err
+    assert said.code == 4  # it answered nothing yet
+    other = ("--baseline", "small@1", "--candidate-suite", "small", "--candidate", "small@2+step1")
+    across = own("compare", "--suite", "small", *other)
+    assert (across.code, "small@2+step1" in across.out) == (4, True), across.err
+    wrong = own("compare", "--suite", "small", "--baseline", "small@1", "--candidate", "small@2+step9")
+    assert (wrong.code, wrong.out) == (2, "")
+
+
+def test_score_names_who_was_never_run(own: Shell) -> None:
+    assert "not run" not in own("score", "small").out
+    store = warehouse(own.workspace)
+    late = replace(registered(store)["small@2"], name="late@2", digest="a late one")
+    with Run(store, "train late@2") as note:
+        note.append("variants", [as_row(late)])
+    said = own("score", "small", "--variant", "late@2")
+    assert "not run: late@2; `stylobench run small`\n" in said.out
+    assert said.code == 0
+
+
 def test_a_metric_that_the_suite_lacks_is_scored_without_inference(own: Shell) -> None:
     before = warehouse(own.workspace)
     answers = before.version("responses")

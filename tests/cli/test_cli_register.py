@@ -116,7 +116,7 @@ def test_a_text_measured_in_every_format(shell: Shell, workspace: Path) -> None:
     logit = next(row for row in as_json if row["metric"] == "authorship")
     assert logit["others"] < logit["value"]
     table = shell(*asked).out
-    assert "beside Ellis Marlow, about 54\n\n" in table
+    assert "beside Ellis Marlow, about 54\npooled metrics (Delta, profiles) are left out: " in table
     whole = shell(*asked, "--whole").out
     assert whole.startswith("1 text of about 5")
     assert "lengths differ: " in whole

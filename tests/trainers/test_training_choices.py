@@ -306,3 +306,44 @@ def test_tensorboard_gets_the_losses_and_changes_none(spec: TrainingSpec, whole:
     assert record["spec_digest"] == whole["spec_digest"]
     (events,) = (Path(drawn.out) / "tensorboard").glob("events.out.tfevents.*")
     assert b"train/loss" in events.read_bytes()
+
+
+@pytest.mark.parametrize(("bias", "dtype"), [("none", "float32"), ("all", "bfloat16")])
+def test_a_run_that_keeps_its_best_look_goes_on_from_its_own_weights(
+    spec: TrainingSpec, tmp_path: Path, bias: str, dtype: str
+) -> None:
+    """A best look's adapter beside a checkpoint's own must not be loaded in its place."""
+    asked = dataclasses.replace(
+        spec, keep="best_validation", max_copied=0.5, milestones=(1, 3, 5), dtype=dtype,
+        lora=dataclasses.replace(spec.lora, bias=bias), sample_prompts=("Why?",),
+    )  # fmt: skip
+    uninterrupted = train(again(asked, f"best_{bias}"), trainer=TRAINER)
+    killed = again(asked, f"best_{bias}_killed")
+    with pytest.raises(StylobenchError, match="was killed"):
+        train(killed, trainer=altered_trainer(tmp_path, TRAINER, DIES_AT_STEP_3))
+    resumed = train(killed, trainer=TRAINER)
+    assert resumed["resumed_from"] == 2
+    assert losses(resumed) == losses(uninterrupted)
+    assert losses(resumed)[-1] < losses(resumed)[0]
+    for told in ("validation_curve", "kept", "milestones", "adapter_digest", "samples"):
+        assert resumed[told] == uninterrupted[told], told
+    assert [each["step"] for each in resumed["milestones"]] == [1, 3, 5]
+
+
+def test_whole_modules_train_in_16_bits_without_a_gpu(spec: TrainingSpec) -> None:
+    """They are float32 while they learn, in a bfloat16 base, and answer in its bfloat16."""
+    lora = Lora(r=4, alpha=8, modules_to_save=("lm_head",))
+    asked = again(spec, "whole_16", lora=lora, dtype="bfloat16", eval_steps=6, sample_prompts=("Why?",))
+    record = train(asked, trainer=TRAINER)
+    assert record["validation_loss"]["after"] < record["validation_loss"]["before"] - 0.1
+    assert record["validation_loss"]["after"] == pytest.approx(record["validation_curve"][-1]["loss"])
+
+
+def test_a_milestone_asked_for_after_a_kill_is_kept_all_the_same(spec: TrainingSpec, tmp_path: Path) -> None:
+    asked = again(spec, "asked_later", save_steps=2)
+    with pytest.raises(StylobenchError, match="was killed"):
+        train(asked, trainer=altered_trainer(tmp_path, TRAINER, DIES_AT_STEP_3))
+    record = train(dataclasses.replace(asked, milestones=(1, 6)), trainer=TRAINER)
+    assert record["resumed_from"] == 0
+    assert [each["step"] for each in record["milestones"]] == [1]  # the sixth step is the run's own adapter
+    assert train(dataclasses.replace(asked, milestones=(1, 6, 900)), trainer=TRAINER) == record

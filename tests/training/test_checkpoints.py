@@ -57,3 +57,20 @@ def test_a_marker_that_lists_nothing_proves_nothing(tmp_path: Path) -> None:
     empty.mkdir()
     mark_complete(empty)
     assert not is_complete(empty)
+
+
+def test_a_checkpoint_with_another_adapter_in_it_is_passed_over(tmp_path: Path) -> None:
+    """transformers would load that one; two folders down it does not look."""
+    older, newer = checkpoint(tmp_path, 10), checkpoint(tmp_path, 20)
+    for place in ("of_looks/best", "best"):
+        (newer / place).mkdir(parents=True)
+        (newer / place / "adapter_model.safetensors").write_bytes(b"w")
+        mark_complete(newer)
+        assert newest_complete(tmp_path) == (older if place == "best" else newer)
+
+
+def test_newest_below_a_step(tmp_path: Path) -> None:
+    older = checkpoint(tmp_path, 10)
+    checkpoint(tmp_path, 20)
+    assert newest_complete(tmp_path, before=20) == older
+    assert newest_complete(tmp_path, before=10) is None

@@ -256,7 +256,7 @@ def test_leaving_out_casts_changes_nothing_under_autocast(spec: TrainingSpec) ->
     with torch.inference_mode(), trainer.without_casts(model):
         with pytest.raises(RuntimeError):
             model(input_ids=ids)
-        with trainer.with_casts(model):
+        with trainer.looked_at(model, here):
             assert model(input_ids=ids).logits.isfinite().all()
 
 

@@ -33,7 +33,7 @@ check: setup  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: setup  ## the tests, offline (6 minutes)
+test: setup  ## the tests, offline (8 minutes)
 	$(BIN)/python -m pytest -m "not slow and not gpu" -n 2 --dist loadfile
 
 test-slow: setup  ## the slow tests: agreement with lm-eval

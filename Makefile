@@ -22,7 +22,7 @@ $(VENV)/.installed: requirements/cpu.txt pyproject.toml
 
 setup: $(VENV)/.installed  ## make .venv with everything pinned
 
-demo: setup  ## train three variants of a real model, benchmark them, write the report (19 minutes)
+demo: setup  ## train three variants of a real model, benchmark them, write the report (20 to 30 minutes)
 	$(BIN)/stylobench demo
 
 demo-quick: setup  ## one variant and its base, fewer steps and prompts (3 minutes)

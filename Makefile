@@ -25,7 +25,7 @@ setup: $(VENV)/.installed  ## make .venv with everything pinned
 demo: setup  ## train three variants of a real model, benchmark them, write the report (20 to 30 minutes)
 	$(BIN)/stylobench demo
 
-demo-quick: setup  ## one variant and its base, fewer steps and prompts (3 minutes)
+demo-quick: setup  ## one variant and its base, fewer steps and prompts (4 minutes)
 	$(BIN)/stylobench demo --quick
 
 check: setup  ## ruff and mypy

@@ -9,6 +9,7 @@ What takes numbers to tell, such as too few prompts valid in both, ``compare`` a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from harness.likelihood_scores import LIKELIHOOD_VERSIONS
 from harness.pairing import Pair
@@ -27,27 +28,36 @@ def unfit_metrics(asked: Ask, pairs: Sequence[Pair], table: Table, metrics: Sequ
     return unfit_notes(asked.reference, metrics, length)
 
 
-def obstacles(asked: Ask, p: Pair, metric: str, table: Table) -> list[str]:
+@dataclass(frozen=True)
+class Obstacle:
+    """``curable``: running or scoring the two sides again may take it away."""
+
+    reason: str
+    curable: bool = True
+
+
+def obstacles(asked: Ask, p: Pair, metric: str, table: Table) -> list[Obstacle]:
     """Reasons why two sides cannot be compared on a metric at all."""
     base, new = table.of(p.baseline.name, metric), table.of(p.candidate.name, metric)
     expected = _expected(asked, metric)
-    found, lacking = [], False
+    found: list[Obstacle] = []
+    lacking = False
     for variant, values in ((p.baseline, base), (p.candidate, new)):
         absent = len(expected - set(values))
         if not values:
             why = void_likelihoods(variant) if metric in LIKELIHOOD_VERSIONS else ""
-            found.append(f"{variant.name} has no {metric}" + (f": {why}" if why else ""))
+            found.append(Obstacle(f"{variant.name} has no {metric}" + (f": {why}" if why else ""), not why))
         elif absent:
             lacking = True
-            found.append(f"{variant.name} lacks {absent} of {len(expected)}")
+            found.append(Obstacle(f"{variant.name} lacks {absent} of {len(expected)}"))
     engines = {table.engines.get(v.name, "") for v in (p.baseline, p.candidate)} - WITHOUT_ENGINE
     if len(engines) > 1:
-        found.append(f"engines differ: {' and '.join(sorted(engines))}")
+        found.append(Obstacle(f"engines differ: {' and '.join(sorted(engines))}"))
     if base and new and not lacking and set(base) != set(new):
-        found.append(f"different prompts: {len(set(base) ^ set(new))} are on one side only")
+        found.append(Obstacle(f"different prompts: {len(set(base) ^ set(new))} are on one side only"))
     versions = {table.metric_versions.get((v.name, metric), "") for v in (p.baseline, p.candidate)} - {""}
     if len(versions) > 1:
-        found.append("metric versions differ")
+        found.append(Obstacle("metric versions differ"))
     return found
 
 

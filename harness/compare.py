@@ -137,7 +137,8 @@ def _judge(
     unfit: str = "",
 ) -> Draft:
     found = differences(metric, direction, pairs, table)
-    reasons = [reason for p in pairs for reason in obstacles(asked, p, metric, table)]
+    in_the_way = [obstacle for p in pairs for obstacle in obstacles(asked, p, metric, table)]
+    reasons = [obstacle.reason for obstacle in in_the_way]
     d, n, valid, units = found.per_prompt, len(found.per_prompt), found.valid, found.units
     rate = metric in RATES or metric in table.shares
     margin = asked.reference.margins.get(metric, MARGIN if metric in table.shares else math.nan)
@@ -174,6 +175,7 @@ def _judge(
         detectable=math.nan,
         needed=0,
         note="; ".join(dict.fromkeys(reasons or [unfit or aside])),
+        curable=any(obstacle.curable for obstacle in in_the_way),
     )
     sd = float(d.std(ddof=1)) if n >= 2 else math.nan
     bar = math.inf if any(p.seeds_only for p in pairs) else spread
@@ -196,7 +198,7 @@ def _judge_pooled(
     asked: Ask, metric: str, direction: Direction, pairs: Sequence[Pair], table: Table, pools: Pools
 ) -> Draft:
     """The same of a metric of all answers together, which decides nothing."""
-    reasons = [reason for p in pairs for reason in obstacles(asked, p, metric, table)]
+    reasons = [obstacle.reason for p in pairs for obstacle in obstacles(asked, p, metric, table)]
     fewest = Fewest(FEWEST_UNITS, FEWEST_VALID)
     judged = judge_pooled(asked, metric, direction, pairs, table, pools, reasons, fewest)
     looks = asked.suite.n_looks("prompts")

@@ -195,8 +195,9 @@ class Summary:
 @dataclass(frozen=True)
 class Verdict:
     """One metric of a comparison: ``difference`` is candidate minus baseline, turned so that higher is
-    better; ``raw_*`` are the two means as measured; ``detectable`` and ``needed`` (prompts) answer
-    "what would decide" where the outcome is inconclusive.
+    better; ``baseline`` and ``candidate`` are the two means as measured; ``detectable`` and ``needed``
+    (prompts) answer "what would decide" where the outcome is inconclusive; ``curable``: not comparable for
+    want of what a further run or score may bring.
     """
 
     metric: str
@@ -214,6 +215,7 @@ class Verdict:
     detectable: float
     needed: int
     note: str = ""
+    curable: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from small_author import NAME
 from harness import across
 from harness import reference as references
 from harness.bench import find_suite, open_bench, warehouse, what_it_saw
+from harness.cli.compare import next_command
 from harness.corpusfile import read_author
 from harness.errors import EXIT_INCOMPLETE, ConfigurationError, MissingPrerequisiteError, YamlError
 from harness.models.scripted import ScriptedModel
@@ -92,6 +93,9 @@ def test_the_base_with_examples_compares_by_name(workspace: Path) -> None:
     assert (verdicts["copied"].n, verdicts["copied"].outcome) == (20, "inconclusive")
     none = f"{SHOWN} has no bits_per_byte: its likelihoods would be the base's"
     assert verdicts["bits_per_byte"].note == none
+    assert not any(v.curable for v in comparison.verdicts)
+    said = next_command(bench, comparison, SHOWN, "small@2")
+    assert not said.startswith("stylobench run")  # which would find everything there
     assert comparison.sentence.endswith(
         f"Only answers are compared: likelihoods of {SHOWN} would be the base's. "
         f"What differs: two examples shown to {SHOWN}."

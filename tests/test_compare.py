@@ -95,6 +95,7 @@ def test_a_primary_needs_a_row_for_all_that_is_asked(metric: str) -> None:
 def test_no_scores_on_one_side_forbid_it() -> None:
     verdict = judge("authorship_logit", wave(0, 0.1), [])
     assert (verdict.outcome, verdict.note) == ("not comparable", "new has no authorship_logit")
+    assert verdict.curable
 
 
 @pytest.mark.parametrize(("valid", "outcome"), [(31, "not comparable"), (32, "better")])
@@ -102,7 +103,7 @@ def test_four_in_five_prompts_must_be_valid_in_both(valid: int, outcome: str) ->
     verdict = logit(wave(1, 0.1, valid) + [NAN] * (N - valid))
     assert verdict.outcome == outcome
     assert verdict.note == ("only 31 of 40 prompts are valid in both" if valid == 31 else "")
-    assert verdict.n == valid
+    assert (verdict.n, verdict.curable) == (valid, False)
 
 
 # ── 2 descriptive ─────────────────────────────────────────────────────────────────────────────────

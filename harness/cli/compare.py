@@ -160,7 +160,7 @@ def next_command(
     from harness.growing import next_size
 
     suite = quote(bench.suite_name)
-    if any(v.primary and v.outcome == "not comparable" for v in comparison.verdicts):
+    if any(v.primary and v.curable for v in comparison.verdicts):
         suites = [suite, *([quote(candidate_suite)] if candidate_suite else [])]
         return " && ".join(f"stylobench run {each} && stylobench score {each}" for each in suites)
     sides = f"--baseline {quote(baseline)} --candidate {quote(candidate)}"

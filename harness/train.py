@@ -213,6 +213,8 @@ def is_news(variant: Variant, known: Mapping[str, Variant]) -> bool:
 def probe(order: Order, spec: TrainingSpec, workspace: Path) -> dict[str, Any]:
     """The record of three real steps of a run, in a folder that is gone afterwards; nothing is registered.
 
+    A step before them is not timed: kernels are compiled in it, which took twenty times as long on a card.
+
     Raises:
         StylobenchError: the trainer failed, for example for want of memory.
     """
@@ -221,9 +223,9 @@ def probe(order: Order, spec: TrainingSpec, workspace: Path) -> dict[str, Any]:
     short = replace(
         spec,
         out=str(scratch),
-        steps=PROBED_STEPS,
+        steps=1 + PROBED_STEPS,
         epochs=None,
-        save_steps=PROBED_STEPS + 1,
+        save_steps=2 + PROBED_STEPS,
         keep="last",
         max_copied=None,
         eval_steps=None,
@@ -231,9 +233,17 @@ def probe(order: Order, spec: TrainingSpec, workspace: Path) -> dict[str, Any]:
         tensorboard=False,
         milestones=(),
     )
+    ended: dict[int, float] = {}
+
+    def hear(event: dict[str, Any]) -> None:
+        if event["event"] == "step":
+            ended[event["step"]] = event["seconds"]
+
     try:
         interpreter = shelves.interpreter(order.recipe.trainer, workspace)
-        return train(short, trainer=order.trainer, interpreter=interpreter)
+        record = train(short, trainer=order.trainer, interpreter=interpreter, on_event=hear)
+        timed = (ended[1 + PROBED_STEPS] - ended[1]) / PROBED_STEPS
+        return record | {"steps": PROBED_STEPS, "seconds_per_step": timed}
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         with contextlib.suppress(OSError):  # another probe may be under way beside this one

@@ -1,7 +1,8 @@
-"""The published shapes of well-known models, as their config.json has them: numbers only, no weights."""
+"""The published shapes of well-known models, as their config.json has them, and random models of them."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 
@@ -55,3 +56,26 @@ SHAPES: dict[str, dict[str, Any]] = {
     "Gemma-2-2B": shape("gemma2", 2304, 26, 8, 4, 9216, 256000, head_dim=256, **_TIED),
     "Gemma-3-1B": shape("gemma3_text", 1152, 26, 4, 1, 6912, 262144, head_dim=256, **_TIED),
 }  # fmt: skip
+
+
+def build_random(name: str, folder: Path, **other: Any) -> Path:
+    """A model of a published shape, or with other numbers, and its small tokenizer with a chat template.
+
+    Random bfloat16 weights, made on the CUDA device where there is one.
+    """
+    import torch
+    from tiny_llama import build_tokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    tokenizer = build_tokenizer(4096)
+    marks = {mark: getattr(tokenizer, mark) for mark in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    config = AutoConfig.for_model(**SHAPES[name] | other, **marks, max_position_embeddings=8192)
+    torch.manual_seed(0)
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model.save_pretrained(folder, max_shard_size="5GB")
+    tokenizer.save_pretrained(folder)
+    del model
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return folder

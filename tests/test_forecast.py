@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from published_shapes import SHAPES
 from scripted_bench import copy_workspace
 
 from harness.bench import warehouse
@@ -130,12 +131,17 @@ def test_four_bits_need_cuda_whatever_the_model(asked: tuple[Order, TrainingSpec
     assert found.spec.devices == (1,)
 
 
-def test_the_faster_trainer_is_named_on_one_gpu_only(asked: tuple[Order, TrainingSpec]) -> None:
-    assert foresee(asked, *CARDS).note.startswith("trainer: unsloth_lora would take ")
-    assert foresee(asked, *CPU).note == ""
-    assert foresee(asked, *CARDS, wanted=(0, 1)).note == ""
-    already = (asked[0], replace(asked[1], trainer="unsloth_lora"))
+def test_the_faster_trainer_is_named_on_one_gpu_and_for_a_large_model_only(
+    asked: tuple[Order, TrainingSpec], tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(SHAPES["Llama-3.2-3B"]))
+    large = (replace(asked[0], base=replace(asked[0].base, path=tmp_path)), asked[1])
+    assert foresee(large, *CARDS).note.startswith("trainer: unsloth_lora would take ")
+    assert foresee(large, *CPU).note == ""
+    assert foresee(large, *CARDS, wanted=(0, 1)).note == ""
+    already = (large[0], replace(large[1], trainer="unsloth_lora"))
     assert foresee(already, *CARDS).note == ""
+    assert foresee(asked, *CARDS).note == ""  # starting kernels takes all the time
 
 
 def test_a_probe_replaces_estimates(asked: tuple[Order, TrainingSpec]) -> None:

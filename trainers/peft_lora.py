@@ -34,6 +34,7 @@ from typing import Any
 
 from harness.errors import ConfigurationError, MissingPrerequisiteError
 from harness.training.evaluation import appraise, undisturbed
+from harness.training.habits import fuses_head
 from harness.training.loop import fit, precision
 from harness.training.outcome import (
     Sample,
@@ -48,7 +49,7 @@ from harness.training.progress import base_ahead
 from harness.training.reading import begin_from, load_splits
 from harness.training.saving import save_adapter
 from harness.training.spec import TrainingSpec
-from harness.training.trainable import trains_head
+from harness.training.trainable import adapts_head, trains_head
 
 
 def run(spec: TrainingSpec, events: Events) -> None:
@@ -134,6 +135,11 @@ def check(spec: TrainingSpec) -> None:
         )
     if needed and importlib.util.find_spec("bitsandbytes") is None:
         raise MissingPrerequisiteError(f"{needed[0]} needs bitsandbytes; pip install bitsandbytes")
+    if adapts_head(spec.lora) and fuses_head():
+        raise ConfigurationError(
+            "lora.targets reaches lm_head, whose LoRA trl 1.15 and later do not train; "
+            "use lora.modules_to_save: [lm_head], or trl 1.14"
+        )
 
 
 def stored_as(spec: TrainingSpec) -> str:

@@ -26,8 +26,12 @@ PEAK_TFLOPS = {
 """Dense 16-bit tensor operations a second, 10^12, with 32-bit sums: NVIDIA's data sheets. The first of these
 names that is found in the device's counts."""
 
-SHARE_REACHED = {"peft_lora": 0.15, "unsloth_lora": 0.26}
-"""Of the above. Seen on one H200, 1.7 B parameters, 8 x 1,024: 13,800 (16-bit, peft) and 24,300 tokens/s."""
+SHARE_REACHED = {"peft_lora": 0.3, "unsloth_lora": 0.42}
+"""Of the above. Seen on one H200 at 8 x 1,024 tokens: .25 and .30 to .41 with 1.7 B parameters, .39 and .53
+with 8 B (tests/benchmarks/README.md)."""
+
+SECONDS_A_LAYER = 0.008
+"""However few the tokens: kernels have to be started. Seen on one H200, 135 M parameters, 4 x 256 tokens."""
 
 CPU_GFLOPS_A_CORE = 110.0
 """Seen: SmolLM2-135M in bfloat16, 4 x 256 tokens in 2.7 s and 4 x 512 in 5.1 s on two cores."""
@@ -114,4 +118,6 @@ def duration(
     if named is None:
         return Duration(math.nan, steps, f"the speed of {device} is not known; --probe measures it")
     share = SHARE_REACHED.get(spec.trainer or "peft_lora", SHARE_REACHED["peft_lora"])
-    return Duration(operations / (PEAK_TFLOPS[named] * 1e12 * share * max(len(spec.devices), 1)), steps)
+    processes = max(len(spec.devices), 1)
+    least = anatomy.layers * SECONDS_A_LAYER * spec.share(processes).accumulation
+    return Duration(max(operations / (PEAK_TFLOPS[named] * 1e12 * share * processes), least), steps)

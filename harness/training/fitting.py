@@ -15,7 +15,8 @@ from itertools import combinations
 from harness.errors import ConfigurationError, MissingPrerequisiteError
 from harness.training.anatomy import ATTENTION, Anatomy
 from harness.training.devices import Device
-from harness.training.memory import Memory, estimate, in_4_bit
+from harness.training.habits import in_4_bit
+from harness.training.memory import Memory, estimate
 from harness.training.spec import TrainingSpec
 
 _SHORTEST_OFFERED = 256
@@ -74,7 +75,7 @@ def fit(
         memory = estimate(anatomy, tried, device.kind)
         if memory.needed <= device.free:
             return Fit(device, tried, memory)
-    found = remedies(anatomy, tried, device)
+    found = remedies(anatomy, tried, device, split_is_fixed=split_is_fixed)
     raise DoesNotFitError(_refusal(tried, device, memory, found), found)
 
 
@@ -100,9 +101,20 @@ def splits(spec: TrainingSpec) -> Iterator[TrainingSpec]:
             yield replace(spec, batch=batch, accumulation=whole // batch)
 
 
-def remedies(anatomy: Anatomy, spec: TrainingSpec, device: Device) -> tuple[Remedy, ...]:
-    """What would fit, by the fewest changes: one, else two together, and so on. Empty where none would."""
-    smallest = list(splits(spec))[-1]
+def remedies(
+    anatomy: Anatomy, spec: TrainingSpec, device: Device, *, split_is_fixed: bool = False
+) -> tuple[Remedy, ...]:
+    """What would fit, by the fewest changes: one, else two together, and so on. Empty where none would.
+
+    Where the recipe fixes the split, a smaller one comes first: it costs time and nothing else.
+    """
+    tried = list(splits(spec))
+    fixed = f"micro_batch: {tried[-1].batch}, " if split_is_fixed else ""
+    for smaller in tried if split_is_fixed else ():
+        memory = estimate(anatomy, smaller, device.kind)
+        if smaller.batch < spec.batch and memory.needed <= device.free:
+            return (Remedy(f"micro_batch: {smaller.batch}", smaller, memory),)
+    smallest = tried[-1]
     changes = _changes(anatomy, smallest, device)
     for count in range(1, len(changes) + 1):
         found = []
@@ -113,7 +125,7 @@ def remedies(anatomy: Anatomy, spec: TrainingSpec, device: Device) -> tuple[Reme
             except ConfigurationError:
                 continue
             if memory.needed <= device.free:
-                found.append(Remedy(", ".join(chosen), changed, memory))
+                found.append(Remedy(fixed + ", ".join(chosen), changed, memory))
         if found:
             return tuple(found[:_REMEDIES_SHOWN])
     return ()

@@ -26,8 +26,8 @@ from typing import Any
 from harness.errors import MissingPrerequisiteError, StylobenchError, nearest
 from harness.shelves import python_path
 from harness.training.checkpoints import write_json
-from harness.training.memory import next_attempt
 from harness.training.program import EXIT_DISK_FULL, EXIT_OUT_OF_MEMORY
+from harness.training.retreat import next_attempt
 from harness.training.spec import Lora as Lora
 from harness.training.spec import TrainingSpec as TrainingSpec
 from harness.training.watching import append_event
@@ -201,7 +201,8 @@ def _environment(devices: tuple[int, ...]) -> dict[str, str]:
     """The child's environment: quiet waiting threads, no network unless asked for, its parent's id, its GPUs.
 
     The trainer stops when the parent with that id is gone, even where it was killed outright.
-    ``devices`` count among those this process may see.
+    ``devices`` count among those this process may see; where none is named the first is taken, for a trainer
+    that sees several takes them all.
     """
     defaults = {
         "OMP_WAIT_POLICY": "PASSIVE",
@@ -214,9 +215,10 @@ def _environment(devices: tuple[int, ...]) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": python_path(),
     }
-    if devices:
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""  # how a user keeps a run off the cards
+    if devices or not hidden:
         seen = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-        names = [seen[device] if device < len(seen) else str(device) for device in devices]
+        names = [seen[device] if device < len(seen) else str(device) for device in devices or (0,)]
         fixed["CUDA_VISIBLE_DEVICES"] = ",".join(names)
     return defaults | dict(os.environ) | fixed
 

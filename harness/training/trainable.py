@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from harness.errors import ConfigurationError
 from harness.training.anatomy import Anatomy, Matrix
@@ -26,28 +27,30 @@ class Trainable:
         return self.lora + self.saved + self.biases
 
 
-def count_trainable(anatomy: Anatomy, lora: Lora, *, fused_experts: bool) -> Trainable:
+Experts = Literal["doubled", "one"]
+"""How a trainer counts the LoRA of a mixture's experts; see count_trainable."""
+
+
+def count_trainable(anatomy: Anatomy, lora: Lora, *, experts: Experts) -> Trainable:
     """What a LoRA of these settings trains.
 
-    Experts are counted in one of two ways:
+    transformers 5 keeps gate and up of an expert as one matrix d -> 2f. (Under transformers 4 each had a LoRA
+    of its own: a log from then shows 1.69 billion for Qwen3-30B-A3B at r=32, where Unsloth now trains 1.28.)
 
-        fused     peft 0.21 on transformers 5: gate and up of an expert are one matrix d -> 2f, of rank 2r,
-                  and ``all-linear`` takes the router too
-        separate  one LoRA a matrix, router left alone (Unsloth; checkpoints of transformers 4)
+        doubled   that matrix has rank 2r, and ``all-linear`` takes the router too (peft 0.21)
+        one       that matrix has rank r, and the router is left alone (Unsloth 2026.10, counted on a GPU)
 
     GPT-OSS's experts are reached by neither: its adapters are of attention alone.
     Raises ConfigurationError where nothing is targeted.
     """
-    reached = [
-        matrix for matrix in anatomy.layer if is_targeted(matrix, anatomy, lora, fused_experts=fused_experts)
-    ]
+    reached = [matrix for matrix in anatomy.layer if is_targeted(matrix, anatomy, lora, experts=experts)]
     added = 0
-    fused = fused_experts and any(matrix.leaf in ("gate_proj", "up_proj") for matrix in reached)
+    rank = 2 if experts == "doubled" else 1
     for matrix in reached:
         width = matrix.inputs + matrix.outputs
-        if fused and matrix.part == "experts" and matrix.leaf == "gate_proj":
-            width = 2 * (matrix.inputs + 2 * matrix.outputs)
-        elif fused and matrix.part == "experts" and matrix.leaf == "up_proj":
+        if matrix.part == "experts" and matrix.leaf == "gate_proj":
+            width = rank * (matrix.inputs + 2 * matrix.outputs)
+        elif matrix.part == "experts" and matrix.leaf == "up_proj":
             continue  # counted with its gate
         added += anatomy.layers * lora.r * width * matrix.copies
     outermost = [
@@ -71,11 +74,11 @@ def count_trainable(anatomy: Anatomy, lora: Lora, *, fused_experts: bool) -> Tra
     )
 
 
-def is_targeted(matrix: Matrix, anatomy: Anatomy, lora: Lora, *, fused_experts: bool) -> bool:
+def is_targeted(matrix: Matrix, anatomy: Anatomy, lora: Lora, *, experts: Experts) -> bool:
     """Whether a LoRA with these targets reaches one of the layers' matrices."""
     if anatomy.kind == "gpt_oss" and not matrix.linear:
         return False
-    if matrix.part == "router" and not fused_experts:
+    if matrix.part == "router" and experts != "doubled":
         return False
     if lora.targets == "all-linear":
         return True
@@ -87,8 +90,11 @@ def trains_head(lora: Lora) -> bool:
 
     ``embed_tokens`` trained whole counts too, for many models' head is the same matrix.
     """
-    if {"lm_head", "embed_tokens"} & {*lora.modules_to_save}:
-        return True
+    return bool({"lm_head", "embed_tokens"} & {*lora.modules_to_save}) or adapts_head(lora)
+
+
+def adapts_head(lora: Lora) -> bool:
+    """Whether a LoRA is put on the head."""
     return lora.targets != "all-linear" and _named(lora.targets, "lm_head")
 
 

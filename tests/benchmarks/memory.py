@@ -6,7 +6,7 @@ TMPDIR=...                                   where the random models go: 60 GB a
 
 Each row trains three steps of two batches through the real trainer, in a child process, on a random model
 of a published shape. Prints a row as soon as it is known. ``fit`` is the ``layer_factor`` in
-harness/training/memory.py's HABITS that would make the row exact; without a GPU only row 0 runs.
+harness/training/habits.py that would make the row exact; without a GPU only row 0 runs.
 """
 
 from __future__ import annotations
@@ -21,16 +21,19 @@ from typing import Any
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent)]
 
-from published_shapes import SHAPES  # noqa: E402
+from published_shapes import SHAPES, build_random  # noqa: E402
 
 from harness.errors import StylobenchError  # noqa: E402
 from harness.training.anatomy import read_anatomy  # noqa: E402
 from harness.training.examples import Example, ExampleSet, examples_digest, write_examples  # noqa: E402
+from harness.training.habits import habits_of  # noqa: E402
 from harness.training.launch import train  # noqa: E402
-from harness.training.memory import Kind, Memory, estimate, habits_of  # noqa: E402
+from harness.training.memory import Kind, Memory, estimate  # noqa: E402
 from harness.training.spec import Lora, TrainingSpec  # noqa: E402
 
 STEPS, ACCUMULATION = 3, 2
+HEADS = ("lm_head", "embed_tokens")
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,21 @@ class Row:
     seq_len: int
     r: int = 16
     optimizer: str = "adamw_torch"
+    layers: int | None = None
+    targets: str | tuple[str, ...] = "all-linear"
+    saved: tuple[str, ...] = ()
+    checkpointing: bool | None = None
+    dropout: float = 0.0
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The numbers of its config.json; ``layers`` makes a large model fit the disk."""
+        whole = SHAPES[self.shape]
+        return whole if self.layers is None else whole | {"num_hidden_layers": self.layers}
+
+    @property
+    def name(self) -> str:
+        return self.shape if self.layers is None else f"{self.shape}, {self.layers} layers"
 
 
 ROWS = (
@@ -55,13 +73,30 @@ ROWS = (
     Row("Llama-3.1-8B", "unsloth_lora", False, 4, 2048),
     Row("Qwen3-14B", "peft_lora", True, 4, 1024),
     Row("Qwen3-14B", "unsloth_lora", True, 2, 2048, r=32, optimizer="adamw_8bit"),
+    Row("Llama-3.1-8B", "unsloth_lora", True, 2, 1024, r=64, saved=HEADS),
+    Row("Llama-3.2-1B", "peft_lora", False, 4, 512, r=64, checkpointing=False),
+    Row("Llama-3.2-3B", "peft_lora", False, 2, 1024, saved=HEADS),
+    Row("Qwen3-30B-A3B", "peft_lora", False, 2, 1024, layers=8, targets=ATTENTION),
+    Row("Qwen3-30B-A3B", "unsloth_lora", True, 2, 1024, layers=8, optimizer="adamw_8bit"),
+    Row("GPT-OSS-20B", "peft_lora", False, 2, 1024, layers=6, targets=ATTENTION),
+    Row("Qwen3-14B", "peft_lora", False, 2, 1024, optimizer="adamw_8bit"),
+    Row("Qwen3-30B-A3B", "unsloth_lora", True, 1, 512, layers=8, optimizer="adamw_8bit"),
+    Row("Qwen3-30B-A3B", "unsloth_lora", True, 4, 1024, layers=8, optimizer="adamw_8bit"),
+    Row("Qwen3-30B-A3B", "unsloth_lora", True, 2, 1024, layers=8, targets=ATTENTION, optimizer="adamw_8bit"),
+    Row("Qwen3-30B-A3B", "peft_lora", False, 2, 1024, layers=4, optimizer="adamw_8bit"),
+    Row("GPT-OSS-20B", "unsloth_lora", True, 2, 1024, layers=6, targets=ATTENTION, optimizer="adamw_8bit"),
+    Row("Llama-3.2-1B", "peft_lora", False, 8, 1024, dropout=0.05, optimizer="adamw_8bit"),
+    Row("Llama-3.2-1B", "peft_lora", False, 8, 1024, saved=("lm_head",), optimizer="adamw_8bit"),
+    Row("Llama-3.1-8B", "unsloth_lora", True, 2, 1024, r=64, saved=HEADS, optimizer="adamw_8bit"),
 )
 
 
 def main(arguments: list[str]) -> None:
     """Build each shape once, train, print."""
-    if arguments[:1] == ["build"]:
-        build(arguments[1], Path(arguments[2]))
+    if arguments[:1] == ["build"]:  # a process of its own, whose memory goes with it
+        row = ROWS[int(arguments[1])]
+        changed = {} if row.layers is None else {"num_hidden_layers": row.layers}
+        build_random(row.shape, Path(arguments[2]), **changed)
         return
     import torch
 
@@ -76,30 +111,13 @@ def main(arguments: list[str]) -> None:
         built: dict[str, Path] = {}
         for number in chosen if kind == "cuda" else [0]:
             row = ROWS[number]
-            if row.shape not in built:
+            if row.name not in built:
                 for old in built.values():
                     subprocess.run(["rm", "-r", old], check=True)
-                built = {row.shape: Path(folder) / row.shape}
-                subprocess.run([sys.executable, __file__, "build", row.shape, built[row.shape]], check=True)
-            print(measured(number, row, built[row.shape], Path(folder) / f"row{number}", kind), flush=True)
-
-
-def build(shape: str, folder: Path) -> None:
-    """A random model of a published shape in bfloat16, with a small tokenizer that has a chat template."""
-    import torch
-    from tiny_llama import build_tokenizer
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    tokenizer = build_tokenizer(4096)
-    config = AutoConfig.for_model(
-        **SHAPES[shape], max_position_embeddings=4096, bos_token_id=0, eos_token_id=2, pad_token_id=0
-    )
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.bfloat16)
-    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-        model = AutoModelForCausalLM.from_config(config)
-    model.save_pretrained(folder, max_shard_size="5GB")
-    tokenizer.save_pretrained(folder)
+                built = {row.name: Path(folder) / f"base{number}"}
+                asked = [sys.executable, __file__, "build", str(number), built[row.name]]
+                subprocess.run(asked, check=True)
+            print(measured(number, row, built[row.name], Path(folder) / f"row{number}", kind), flush=True)
 
 
 def measured(number: int, row: Row, base: Path, folder: Path, kind: Kind) -> str:
@@ -112,15 +130,16 @@ def measured(number: int, row: Row, base: Path, folder: Path, kind: Kind) -> str
     kept = write_examples(found, folder)
     spec = TrainingSpec(
         base_path=str(base), base_name=row.shape, base_digest="d", examples=str(kept),
-        out=str(folder / "out"), corpus="c", version=1, lora=Lora(r=row.r, alpha=row.r), steps=STEPS,
+        out=str(folder / "out"), corpus="c", version=1, steps=STEPS,
+        lora=Lora(r=row.r, alpha=row.r, targets=row.targets, modules_to_save=row.saved, dropout=row.dropout),
         batch=row.batch, accumulation=ACCUMULATION, seq_len=row.seq_len, save_steps=100, trainer=row.trainer,
-        load_in_4bit=row.four_bit, optimizer=row.optimizer,
+        load_in_4bit=row.four_bit, optimizer=row.optimizer, gradient_checkpointing=row.checkpointing,
     )  # fmt: skip
-    expected = estimate(read_anatomy(SHAPES[row.shape]), spec, kind)
+    expected = estimate(read_anatomy(row.config), spec, kind)
     try:
         record = train(spec, trainer=TESTS.parent / "trainers" / f"{row.trainer}.py")
     except StylobenchError as error:
-        return f"| {number} | {row.shape} | {row.trainer} | failed: {str(error).splitlines()[-1]} |"
+        return f"| {number} | {row.name} | {row.trainer} | failed: {str(error).splitlines()[-1]} |"
     return line(number, row, spec, expected, record)
 
 
@@ -130,7 +149,7 @@ def line(number: int, row: Row, spec: TrainingSpec, expected: Memory, record: di
     beyond = expected.static + expected.hidden + (expected.process if expected.kind == "cpu" else 0)
     fitted = habits_of(spec).layer_factor * (peak * 1e9 - beyond) / expected.layer  # means nothing on a CPU
     cells = (
-        *(str(number), row.shape, row.trainer, "4" if row.four_bit else "16", f"{row.batch} x {row.seq_len}"),
+        *(str(number), row.name, row.trainer, "4" if row.four_bit else "16", f"{row.batch} x {row.seq_len}"),
         *(f"{expected.weights / 1e9:.2f}", f"{record['base_memory_gb']:.2f}"),
         *(f"{expected.peak / 1e9:.2f}", f"{peak:.2f}", f"{expected.peak / 1e9 / peak - 1:+.0%}"),
         *(f"{expected.reserved / 1e9:.2f}", "-" if reserved is None else f"{reserved:.2f}"),

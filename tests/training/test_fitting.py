@@ -73,18 +73,26 @@ def test_largest_batch_that_fits_is_taken() -> None:
 def test_fixed_split_is_kept_or_refused() -> None:
     asked = spec(**UNSLOTH, seq_len=2048)
     assert fit(anatomy("Qwen3-14B"), asked, [card(0, 141, 140)], split_is_fixed=True).spec.batch == 8
-    with pytest.raises(DoesNotFitError, match="batch 8 x 1"):
+    with pytest.raises(DoesNotFitError, match="batch 8 x 1") as refused:
         fit(anatomy("Qwen3-14B"), asked, [card(0, 25, 16)], split_is_fixed=True)
+    assert [remedy.change for remedy in refused.value.remedies] == ["micro_batch: 4"]
+
+
+def test_fixed_split_that_fits_in_no_size_is_offered_at_its_smallest() -> None:
+    asked = spec(trainer="peft_lora", seq_len=2048)
+    with pytest.raises(DoesNotFitError) as refused:
+        fit(anatomy("Qwen3-14B"), asked, [card(0, 25, 16)], split_is_fixed=True)
+    assert "micro_batch: 1, load_in_4bit: true" in [remedy.change for remedy in refused.value.remedies]
 
 
 def test_experts_do_not_fit_a_home_card_and_attention_only_is_offered() -> None:
-    """What was learnt at home: 1.69 billion trained parameters do not fit 24 GB."""
+    """What was learnt at home: over a billion trained parameters do not fit 24 GB."""
     with pytest.raises(DoesNotFitError) as refused:
         fit(anatomy("Qwen3-30B-A3B"), spec(**UNSLOTH, lora=Lora(r=32)), [card(0, 25.4, 23.5)])
     said = str(refused.value)
     assert "Qwen3-30B-A3B does not fit device 0 (NVIDIA GeForce RTX 4090)" in said
     assert "23.5 of 25.4 GB free" in said
-    assert "1,688 M parameters are trained" in said
+    assert "1,285 M parameters are trained" in said
     assert "would fit: lora.targets: [q_proj, k_proj, v_proj, o_proj]" in said
     assert "1.9 GB are held by other programs" in said
     assert refused.value.exit_code == EXIT_MISSING

@@ -136,15 +136,19 @@ print(json.dumps({"event": "cards", "seen": os.environ.get("CUDA_VISIBLE_DEVICES
 """
 
 
-@pytest.mark.parametrize(("mine", "seen"), [("", "1"), ("4,6", "6"), ("GPU-a,GPU-b", "GPU-b")])
+@pytest.mark.parametrize(
+    ("mine", "devices", "seen"),
+    [("", (1,), "1"), ("4,6", (1,), "6"), ("GPU-a,GPU-b", (1,), "GPU-b"), ("4,6", (), "4"), ("", (), "")],
+)
 def test_a_device_counts_among_those_that_may_be_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: str, seen: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: str, devices: tuple[int, ...], seen: str
 ) -> None:
+    """Where none is named it is the first, not all: a trainer that sees several spreads over them."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", mine)
     heard: list[dict[str, Any]] = []
     with pytest.raises(StylobenchError, match="without a record"):
         train(
-            make_spec(tmp_path / "out", devices=(1,)),
+            make_spec(tmp_path / "out", devices=devices),
             trainer=program(tmp_path, TELLS_ITS_CARDS),
             on_event=heard.append,
         )

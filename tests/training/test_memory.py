@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from published_shapes import SHAPES
 
 from harness.training.anatomy import ATTENTION, Anatomy, count_parameters, read_anatomy
-from harness.training.memory import NF4_BYTES, estimate, next_attempt
+from harness.training.memory import NF4_BYTES, estimate
 from harness.training.spec import Lora, TrainingSpec
 
 
@@ -32,18 +31,58 @@ UNSLOTH: dict[str, Any] = {"trainer": "unsloth_lora", "load_in_4bit": True, "opt
 @pytest.mark.parametrize(
     ("name", "run", "kind", "measured_gb"),
     [
-        ("SmolLM2-1.7B", spec(), "cuda", 6.1),
-        ("SmolLM2-1.7B", spec(load_in_4bit=True), "cuda", 3.65),
-        ("SmolLM2-1.7B", spec(**UNSLOTH), "cuda", 2.47),
+        ("SmolLM2-1.7B", spec(optimizer="adamw_8bit"), "cuda", 5.58),
+        ("SmolLM2-1.7B", spec(optimizer="adamw_8bit", load_in_4bit=True), "cuda", 3.19),
+        ("SmolLM2-1.7B", spec(**UNSLOTH), "cuda", 2.54),
+        ("Llama-3.1-8B", spec(batch=4), "cuda", 18.90),
+        ("Llama-3.1-8B", spec(batch=2, seq_len=2048, load_in_4bit=True), "cuda", 8.55),
+        ("Llama-3.1-8B", spec(trainer="unsloth_lora", batch=4, seq_len=2048), "cuda", 19.06),
+        ("Qwen3-14B", spec(batch=4, load_in_4bit=True), "cuda", 14.15),
+        ("Qwen3-14B", spec(**UNSLOTH, batch=2, seq_len=2048, lora=Lora(r=32)), "cuda", 12.72),
+        ("Qwen3-14B", spec(batch=2, optimizer="adamw_8bit"), "cuda", 31.81),
+        ("Llama-3.2-1B", spec(optimizer="adamw_8bit", lora=Lora(dropout=0.05)), "cuda", 4.62),
+        (
+            "Llama-3.2-1B",
+            spec(batch=4, seq_len=512, gradient_checkpointing=False, lora=Lora(r=64)),
+            "cuda",
+            6.84,
+        ),
         ("SmolLM2-135M", spec(batch=4, seq_len=256), "cpu", 2.9),
         ("SmolLM2-135M", spec(batch=4, seq_len=512), "cpu", 5.1),
     ],
 )
-def test_peak_is_within_15_percent_of_what_was_measured(
+def test_peak_is_within_6_percent_of_what_was_measured(
     name: str, run: TrainingSpec, kind: Any, measured_gb: float
 ) -> None:
-    """One H200 and two CPU cores."""
-    assert estimate(anatomy(name), run, kind).peak / 1e9 == pytest.approx(measured_gb, rel=0.15)
+    """One H200 with trl 1.15, and two CPU cores with trl 1.14; the table is in tests/benchmarks/README.md."""
+    found = estimate(anatomy(name), run, kind, fused_head=kind == "cuda")
+    assert found.peak / 1e9 == pytest.approx(measured_gb, rel=0.06)
+
+
+WHOLE = ("lm_head", "embed_tokens")
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "run", "measured_gb"),
+    [
+        ("Llama-3.1-8B", 32, spec(**UNSLOTH, batch=2, lora=Lora(r=64, modules_to_save=WHOLE)), 19.13),
+        ("Llama-3.2-3B", 28, spec(batch=2, lora=Lora(modules_to_save=WHOLE)), 22.75),
+        ("Llama-3.2-1B", 16, spec(optimizer="adamw_8bit", lora=Lora(modules_to_save=("lm_head",))), 7.58),
+        ("Qwen3-30B-A3B", 8, spec(batch=2, lora=Lora(targets=ATTENTION)), 12.03),
+        ("Qwen3-30B-A3B", 4, spec(batch=2, optimizer="adamw_8bit"), 9.23),
+        ("Qwen3-30B-A3B", 8, spec(**UNSLOTH, batch=2, lora=Lora(targets=ATTENTION)), 5.90),
+        ("Qwen3-30B-A3B", 8, spec(**UNSLOTH, batch=2), 7.29),
+        ("Qwen3-30B-A3B", 8, spec(**UNSLOTH, batch=4), 9.25),
+        ("GPT-OSS-20B", 6, spec(batch=2, lora=Lora(targets=ATTENTION)), 13.55),
+        ("GPT-OSS-20B", 6, spec(**UNSLOTH, batch=2, lora=Lora(targets=ATTENTION)), 6.31),
+    ],
+)
+def test_experts_and_whole_modules_are_within_15_percent(
+    name: str, layers: int, run: TrainingSpec, measured_gb: float
+) -> None:
+    """One H200, models cut to so many layers."""
+    found = estimate(anatomy(name, num_hidden_layers=layers), run, fused_head=True)
+    assert found.peak / 1e9 == pytest.approx(measured_gb, rel=0.15)
 
 
 def test_log_of_a_24_gb_card() -> None:
@@ -102,16 +141,22 @@ def test_full_copies_cost_as_trained_weights() -> None:
     plain = estimate(anatomy("Llama-3.1-8B"), spec())
     saved = estimate(anatomy("Llama-3.1-8B"), spec(lora=Lora(modules_to_save=("lm_head", "embed_tokens"))))
     copies = 2 * 4096 * 128256
-    assert saved.adapters - plain.adapters == 2 * copies
-    assert saved.optimiser - plain.optimiser == 4 * copies
-    assert saved.logits > 8192 * 128256 * 10  # peft's trainer then needs all logits at once
-    assert plain.logits < saved.logits / 4
+    assert saved.adapters - plain.adapters == 4 * copies  # float32, whatever the base's
+    assert saved.optimiser - plain.optimiser == 8 * copies
+    unsloth = estimate(anatomy("Llama-3.1-8B"), spec(**UNSLOTH, lora=Lora(modules_to_save=WHOLE)))
+    assert unsloth.adapters - estimate(anatomy("Llama-3.1-8B"), spec(**UNSLOTH)).adapters == 2 * copies
+
+
+def test_trl_before_fused_heads_needs_all_logits_where_the_head_is_trained() -> None:
+    run = spec(lora=Lora(modules_to_save=WHOLE))
+    before, since = (estimate(anatomy("Llama-3.1-8B"), run, fused_head=fused) for fused in (False, True))
+    assert before.logits > 8192 * 128256 * 10 > 4 * since.logits
 
 
 @pytest.mark.parametrize("targets", [("q_proj", "lm_head"), "lm_head|.*q_proj"])
 def test_a_lora_on_the_head_needs_all_logits_at_once(targets: tuple[str, ...] | str) -> None:
-    plain = estimate(anatomy("Llama-3.1-8B"), spec(lora=Lora(targets=("q_proj",))))
-    head = estimate(anatomy("Llama-3.1-8B"), spec(lora=Lora(targets=targets)))
+    plain = estimate(anatomy("Llama-3.1-8B"), spec(lora=Lora(targets=("q_proj",))), fused_head=False)
+    head = estimate(anatomy("Llama-3.1-8B"), spec(lora=Lora(targets=targets)), fused_head=False)
     assert head.logits > 8192 * 128256 * 10 > 4 * plain.logits
 
 
@@ -141,7 +186,8 @@ def test_share_of_one_of_two_devices() -> None:
 
 def test_peak_takes_the_larger_of_bumps_that_never_meet() -> None:
     found = estimate(anatomy("Qwen3-14B"), spec(batch=1))
-    assert found.peak == found.static + found.hidden + max(found.layer, found.logits)
+    assert found.peak == found.static + found.hidden + found.casts + max(found.layer, found.logits)
+    assert found.casts == 2 * found.trainable.total
     assert found.needed == pytest.approx(found.reserved + 0.6e9)
 
 
@@ -158,54 +204,5 @@ def test_validation_may_take_more_than_a_step() -> None:
 def test_experts_adapted_by_peft_are_written_out_whole() -> None:
     every = estimate(anatomy("Qwen3-30B-A3B"), spec(batch=1, lora=Lora(r=32)))
     attention = estimate(anatomy("Qwen3-30B-A3B"), spec(batch=1, lora=Lora(r=32, targets=ATTENTION)))
-    assert every.layer - attention.layer > 3 * 128 * 3 * 2048 * 768 * 2
+    assert every.layer - attention.layer > (1 + 2 / 3) * 128 * 3 * 2048 * 768 * 2
     assert attention.trainable.total == 26_738_688
-
-
-# ── out of memory ─────────────────────────────────────────────────────────────────────────────────
-
-
-def ladder(first: TrainingSpec, allow_degrade: bool = False) -> list[TrainingSpec]:
-    tried = [first]
-    while (following := next_attempt(tried[-1], allow_degrade)) is not None:
-        tried.append(following)
-    return tried
-
-
-def test_ladder_halves_the_batch_then_offloads() -> None:
-    tried = ladder(spec(batch=4, accumulation=2))
-    assert [(each.batch, each.accumulation, each.offload) for each in tried] == [
-        (4, 2, False),
-        (2, 4, False),
-        (1, 8, False),
-        (1, 8, True),
-    ]
-    assert tried[-1].degraded == ("batch 4 x 2 -> 2 x 4", "batch 2 x 4 -> 1 x 8", "activations offloaded")
-
-
-def test_ladder_never_changes_what_a_step_learns_from() -> None:
-    for batch in (1, 3, 6, 7, 12):
-        tried = ladder(spec(batch=batch, accumulation=3))
-        assert {each.batch * each.accumulation for each in tried} == {batch * 3}
-        assert {each.seq_len for each in tried} == {1024}
-        assert tried[-1].batch == 1
-        assert len({each.resumable() for each in tried}) == 1
-
-
-def test_ladder_shortens_only_where_allowed() -> None:
-    tried = ladder(spec(batch=1, seq_len=1000), allow_degrade=True)
-    assert [each.seq_len for each in tried] == [1000, 1000, 500, 250, 128]
-    assert tried[-1].degraded[-1] == "seq_len 250 -> 128"
-    assert ladder(spec(batch=1, seq_len=128, offload=True), allow_degrade=True)[1:] == []
-
-
-def test_ladder_each_rung_takes_less() -> None:
-    tried = ladder(spec(batch=8, seq_len=2048), allow_degrade=True)
-    peaks = [estimate(anatomy("SmolLM2-1.7B"), each).peak for each in tried]
-    assert peaks == sorted(peaks, reverse=True)
-    assert len(set(peaks[:4])) == 4
-
-
-def test_ladder_of_unsloth_has_no_offloading() -> None:
-    assert next_attempt(spec(**UNSLOTH, batch=1)) is None
-    assert next_attempt(replace(spec(**UNSLOTH), batch=2)) is not None

@@ -134,7 +134,7 @@ def _forecast(order: Order, spec: TrainingSpec, devices: Sequence[Device], wante
         spec = replace(spec, devices=cuda)
         if order.recipe.micro_batch is None:
             spec = replace(spec, batch=1, accumulation=spec.batch * spec.accumulation)
-        found = Fit(device, spec, estimate(anatomy, spec, device.kind))
+        found = Fit(device, spec, estimate(anatomy, spec, device.kind, fused_head=device.fuses_head))
     needed = disk(found.memory, found.spec)
     return Forecast(
         order=order,
@@ -264,7 +264,7 @@ def _faster(anatomy: Anatomy, found: Fit, examples: Examples) -> str:
     now = _duration(anatomy, found.spec, examples, found.device).seconds
     then = _duration(anatomy, replace(found.spec, trainer="unsloth_lora"), examples, found.device).seconds
     share = then / now if now else math.nan
-    return f"trainer: unsloth_lora would take {share:.0%} of the time" if share < FASTER else ""
+    return f"trainer: unsloth_lora would take about {share:.0%} of the time" if share < FASTER else ""
 
 
 def _examples(spec: TrainingSpec, batch: int) -> Examples:

@@ -5,8 +5,6 @@ order, passages --specify--> examples, spec --carry_out--> child process --> reg
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,7 +35,6 @@ from harness.variants import (
 
 COPYING_CEILING = 0.05
 """What ``keep: best_validation`` chooses under where a recipe names no ceiling: the suite's own gate."""
-PROBED_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -208,46 +205,6 @@ def is_news(variant: Variant, known: Mapping[str, Variant]) -> bool:
     if (before.digest, before.adapter) != (variant.digest, variant.adapter):
         return True
     return "milestone_of" in variant.record and before.record.get("settings") != variant.record["settings"]
-
-
-def probe(order: Order, spec: TrainingSpec, workspace: Path) -> dict[str, Any]:
-    """The record of three real steps of a run, in a folder that is gone afterwards; nothing is registered.
-
-    A step before them is not timed: kernels are compiled in it, which took twenty times as long on a card.
-
-    Raises:
-        StylobenchError: the trainer failed, for example for want of memory.
-    """
-    scratch = workspace / "results" / "probes" / order.name
-    shutil.rmtree(scratch, ignore_errors=True)
-    short = replace(
-        spec,
-        out=str(scratch),
-        steps=1 + PROBED_STEPS,
-        epochs=None,
-        save_steps=2 + PROBED_STEPS,
-        keep="last",
-        max_copied=None,
-        eval_steps=None,
-        sample_prompts=(),
-        tensorboard=False,
-        milestones=(),
-    )
-    ended: dict[int, float] = {}
-
-    def hear(event: dict[str, Any]) -> None:
-        if event["event"] == "step":
-            ended[event["step"]] = event["seconds"]
-
-    try:
-        interpreter = shelves.interpreter(order.recipe.trainer, workspace)
-        record = train(short, trainer=order.trainer, interpreter=interpreter, on_event=hear)
-        timed = (ended[1 + PROBED_STEPS] - ended[1]) / PROBED_STEPS
-        return record | {"steps": PROBED_STEPS, "seconds_per_step": timed}
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another probe may be under way beside this one
-            scratch.parent.rmdir()
 
 
 def first_examples(material: Material, wanted: int, corpus: str) -> Material:

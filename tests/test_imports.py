@@ -57,7 +57,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("report", "report_tables"),
     ("bench", "validation", "results"),
     ("across", "growing"),
-    ("lmeval", "orders", "milestones", "train", "forecast", "registering"),
+    ("lmeval", "orders", "milestones", "train", "probing", "forecast", "registering"),
     ("measuring", "measuring_pooled"),
     ("demo",),
     # The demo's story types the commands a user would type, so it lives with the commands.

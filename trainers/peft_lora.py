@@ -49,7 +49,7 @@ from harness.training.progress import base_ahead
 from harness.training.reading import begin_from, load_splits
 from harness.training.saving import save_adapter
 from harness.training.spec import TrainingSpec
-from harness.training.trainable import adapts_head, trains_head
+from harness.training.trainable import adapted_outside, trains_head
 
 
 def run(spec: TrainingSpec, events: Events) -> None:
@@ -135,7 +135,9 @@ def check(spec: TrainingSpec) -> None:
         )
     if needed and importlib.util.find_spec("bitsandbytes") is None:
         raise MissingPrerequisiteError(f"{needed[0]} needs bitsandbytes; pip install bitsandbytes")
-    if adapts_head(spec.lora) and fuses_head():
+    if fuses_head() and not torch.cuda.is_available():
+        raise MissingPrerequisiteError("trl 1.15 and later train on a GPU only; pip install 'trl<1.15'")
+    if fuses_head() and "lm_head" in adapted_outside(spec.lora):
         raise ConfigurationError(
             "lora.targets reaches lm_head, whose LoRA trl 1.15 and later do not train; "
             "use lora.modules_to_save: [lm_head], or trl 1.14"

@@ -44,6 +44,7 @@ from harness.training.progress import base_ahead
 from harness.training.reading import begin_from, load_splits
 from harness.training.saving import save_adapter
 from harness.training.spec import TrainingSpec
+from harness.training.trainable import adapted_outside
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """What ``all-linear`` is to Unsloth: the linear layers of attention and MLP, as peft finds them by itself."""
@@ -114,6 +115,11 @@ def check(spec: TrainingSpec) -> None:
         raise ConfigurationError("unsloth_lora trains on one GPU; for several use trainer: peft_lora")
     if spec.packing:
         raise ConfigurationError("unsloth_lora does not keep packed examples apart; use trainer: peft_lora")
+    if outside := adapted_outside(spec.lora):
+        names = ", ".join(outside)
+        raise ConfigurationError(
+            f"unsloth_lora trains {names} whole, not by a LoRA; use lora.modules_to_save: [{names}]"
+        )
     import torch
 
     needs_gpu = {"load_in_4bit": spec.load_in_4bit, spec.optimizer: spec.optimizer != "adamw_torch"}

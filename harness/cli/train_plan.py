@@ -17,7 +17,7 @@ from harness.training.costs import Duration
 
 def measured(forecasts: Sequence[Forecast], workspace: Path) -> list[Forecast]:
     """The forecasts with three real steps for estimates; siblings that cost the same are probed once."""
-    from harness.train import probe
+    from harness.probing import probe
 
     found: dict[str, dict[str, Any]] = {}
     with doing() as say:

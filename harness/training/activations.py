@@ -68,11 +68,11 @@ def _adapted_inputs(anatomy: Anatomy, spec: TrainingSpec, habits: Habits, elemen
         matrix for matrix in anatomy.layer if is_targeted(matrix, anatomy, spec.lora, experts=habits.experts)
     ]
     uses = {matrix.name: anatomy.experts_used if matrix.part == "experts" else 1 for matrix in adapted}
-    apart = sum(matrix.inputs * uses[matrix.name] for matrix in adapted)
+    apart = float(sum(matrix.inputs * uses[matrix.name] for matrix in adapted))
     if kind == "cpu":
-        return 4.0 * apart
+        return (4 + (element if spec.lora.dropout else 0)) * apart  # a mask as wide as what it masks
     if spec.lora.dropout:
-        return (element + 1.0) * apart
+        return (element + 1) * apart
     # The output of attention, which o_proj reads, is kept anyway.
     shared = {
         matrix.part if matrix.leaf != "down_proj" else matrix.name: matrix.inputs * uses[matrix.name]
@@ -126,18 +126,23 @@ def _adapts_experts(anatomy: Anatomy, spec: TrainingSpec, habits: Habits) -> boo
     )
 
 
-def loss_bytes(anatomy: Anatomy, spec: TrainingSpec, habits: Habits, tokens: int, fused_head: bool) -> float:
-    """Logits and what is computed from them; with a head that is trained, its gradient beside the one so far.
+def loss_bytes(
+    anatomy: Anatomy, spec: TrainingSpec, habits: Habits, tokens: int, element: int, *, fused_head: bool
+) -> float:
+    """Logits and what is computed from them; with a head that is trained over several batches, its gradient
+    beside the one so far.
 
     trl 1.15 takes logits in tiles. Before, they are all there at once where peft trains the head: in 16 bits,
     in float32, and their gradient.
     """
     vocabulary = anatomy.vocabulary
-    gradient = float(habits.copies_bytes * anatomy.lm_head.weights if trains_head(spec.lora) else 0)
+    head = trains_head(spec.lora)
+    several = spec.share(max(len(spec.devices), 1)).accumulation > 1
+    gradient = float(habits.copies_bytes * anatomy.lm_head.weights if head and several else 0)
     if habits.loss_share == 0 and fused_head:
-        return 2.0 * min(tokens, _TILE_TOKENS) * min(vocabulary, _TILE_WORDS) + gradient
-    if habits.loss_share == 0 and trains_head(spec.lora):
-        return 10.0 * tokens * vocabulary
+        return element * min(tokens, _TILE_TOKENS) * min(vocabulary, _TILE_WORDS) + gradient
+    if habits.loss_share == 0 and head:
+        return max(10.0 * tokens * vocabulary, 2.0 * tokens * vocabulary + gradient)
     rows = min(tokens, max(habits.loss_rows, math.ceil(habits.loss_share * tokens)))
     return rows * vocabulary * habits.loss_bytes + gradient
 

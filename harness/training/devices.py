@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.shelves import python_path
+from harness.training.habits import fuses_head
 from harness.training.memory import Kind
 
 _SECONDS_TO_ANSWER = 120
@@ -24,12 +25,16 @@ _SECONDS_TO_ANSWER = 120
 
 @dataclass(frozen=True)
 class Device:
-    """``total`` and ``free`` in bytes. ``index`` is CUDA's in the order of the bus, as nvidia-smi counts."""
+    """``total`` and ``free`` in bytes. ``index`` is CUDA's in the order of the bus, as nvidia-smi counts.
+
+    ``fuses_head``: whether the trl that would train there never writes out logits.
+    """
 
     index: int
     name: str
     total: int
     free: int
+    fuses_head: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -55,7 +60,7 @@ def read_devices(cuda: Cuda) -> tuple[Device, ...]:
     found = []
     for index in range(cuda.device_count()):
         free, total = cuda.mem_get_info(index)
-        found.append(Device(index, cuda.get_device_name(index), total=total, free=free))
+        found.append(Device(index, cuda.get_device_name(index), total, free, fuses_head()))
     return tuple(found)
 
 

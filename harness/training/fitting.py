@@ -7,6 +7,7 @@ A step of 8 examples is tried as 8 x 1, 4 x 2, 2 x 4, 1 x 8: the largest batch t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -36,9 +37,10 @@ class Fit:
 
 @dataclass(frozen=True)
 class Remedy:
-    """A change of the recipe, as one would write it, and the memory it would then take."""
+    """A change of the recipe, as one would write it, of how many keys, and the memory it would then take."""
 
     change: str
+    keys: int
     spec: TrainingSpec
     memory: Memory
 
@@ -72,7 +74,7 @@ def fit(
         )
     named = spec if device.kind == "cpu" else replace(spec, devices=(device.index,))
     for tried in [named] if split_is_fixed else splits(named):
-        memory = estimate(anatomy, tried, device.kind)
+        memory = _on(device, anatomy, tried)
         if memory.needed <= device.free:
             return Fit(device, tried, memory)
     found = remedies(anatomy, tried, device, split_is_fixed=split_is_fixed)
@@ -109,26 +111,40 @@ def remedies(
     Where the recipe fixes the split, a smaller one comes first: it costs time and nothing else.
     """
     tried = list(splits(spec))
-    fixed = f"micro_batch: {tried[-1].batch}, " if split_is_fixed else ""
-    for smaller in tried if split_is_fixed else ():
-        memory = estimate(anatomy, smaller, device.kind)
+    if not split_is_fixed or spec.batch == 1:
+        return _fewest(anatomy, tried[-1], device)
+    for smaller in tried:
+        memory = _on(device, anatomy, smaller)
         if smaller.batch < spec.batch and memory.needed <= device.free:
-            return (Remedy(f"micro_batch: {smaller.batch}", smaller, memory),)
-    smallest = tried[-1]
-    changes = _changes(anatomy, smallest, device)
+            return (Remedy(f"micro_batch: {smaller.batch}", 1, smaller, memory),)
+    as_it_is = _fewest(anatomy, spec, device)
+    one_by_one = _fewest(anatomy, tried[-1], device, ("micro_batch: 1",))
+    return min((as_it_is, one_by_one), key=lambda found: found[0].keys if found else math.inf)
+
+
+def _fewest(
+    anatomy: Anatomy, spec: TrainingSpec, device: Device, already: tuple[str, ...] = ()
+) -> tuple[Remedy, ...]:
+    """The smallest sets of changes to this spec that fit; ``already``: what was changed to get to it."""
+    changes = _changes(anatomy, spec, device)
     for count in range(1, len(changes) + 1):
         found = []
         for chosen in combinations(changes, count):
-            changed = reduce(lambda so_far, name: changes[name](so_far), chosen, smallest)
+            changed = reduce(lambda so_far, name: changes[name](so_far), chosen, spec)
             try:
-                memory = estimate(anatomy, changed, device.kind)
+                memory = _on(device, anatomy, changed)
             except ConfigurationError:
                 continue
             if memory.needed <= device.free:
-                found.append(Remedy(fixed + ", ".join(chosen), changed, memory))
+                said = (*already, *chosen)
+                found.append(Remedy(", ".join(said), len(said), changed, memory))
         if found:
             return tuple(found[:_REMEDIES_SHOWN])
     return ()
+
+
+def _on(device: Device, anatomy: Anatomy, spec: TrainingSpec) -> Memory:
+    return estimate(anatomy, spec, device.kind, fused_head=device.fuses_head)
 
 
 def _changes(anatomy: Anatomy, spec: TrainingSpec, device: Device) -> dict[str, _Change]:
@@ -171,8 +187,9 @@ def _changes(anatomy: Anatomy, spec: TrainingSpec, device: Device) -> dict[str, 
 
 
 def _refusal(spec: TrainingSpec, device: Device, memory: Memory, remedies: tuple[Remedy, ...]) -> str:
-    parts = ("weights", "adapters", "gradients", "optimiser", "activations", "logits")
-    by_part = ", ".join(f"{part} {getattr(memory, part) / 1e9:.1f}" for part in parts)
+    parts = ("weights", "adapters", "gradients", "optimiser", "casts", "activations", "logits")
+    taken = {part: getattr(memory, part) for part in parts}
+    by_part = ", ".join(f"{part} {size / 1e9:.1f}" for part, size in taken.items() if size or part != "casts")
     lines = [
         f"{spec.base_name} does not fit {device}: {memory.needed / 1e9:.1f} GB needed with batch "
         f"{spec.batch} x {spec.accumulation}, {device.free / 1e9:.1f} of {device.total / 1e9:.1f} GB free",

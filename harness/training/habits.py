@@ -5,6 +5,7 @@ TrainingSpec -> Habits
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -51,12 +52,12 @@ def habits_of(spec: TrainingSpec) -> Habits:
 
 
 def fuses_head() -> bool:
-    """Whether the trl installed here never writes out logits (1.15 and later); False without trl."""
+    """Whether the trl of this interpreter never writes out logits (1.15 and later); False without trl."""
     try:
-        major, minor = metadata.version("trl").split(".")[:2]
+        found = re.match(r"(\d+)(?:\.(\d+))?", metadata.version("trl"))
     except metadata.PackageNotFoundError:
         return False
-    return (int(major), int(minor)) >= (1, 15)
+    return found is not None and (int(found[1]), int(found[2] or 0)) >= (1, 15)
 
 
 def in_4_bit(anatomy: Anatomy, spec: TrainingSpec) -> bool:

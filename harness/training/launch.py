@@ -215,9 +215,9 @@ def _environment(devices: tuple[int, ...]) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": python_path(),
     }
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""  # how a user keeps a run off the cards
+    seen = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    hidden = "CUDA_VISIBLE_DEVICES" in os.environ and not seen  # how a user keeps a run off the cards
     if devices or not hidden:
-        seen = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
         names = [seen[device] if device < len(seen) else str(device) for device in devices or (0,)]
         fixed["CUDA_VISIBLE_DEVICES"] = ",".join(names)
     return defaults | dict(os.environ) | fixed

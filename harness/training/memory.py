@@ -16,8 +16,8 @@ One step, micro batch of T = batch x seq_len tokens, gradient checkpointing (Che
 The bumps never stand on one another. ``peak`` is what a trainer's record calls so (the allocator's, or a
 CPU process's resident memory). ``needed``, to be compared with free memory, adds what is lost between
 blocks, the process itself, and a look at validation, whose logits of one example may be larger than the
-step's. All in bytes. Constants that were seen rather than derived stand in ``HABITS`` and just below;
-``tests/benchmarks/memory.py`` prints what they should be.
+step's. All in bytes. What was seen rather than derived stands in habits.py, in activations.py and just
+below; ``tests/benchmarks/memory.py`` compares it with a card.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Literal
 from harness.models.precision import NF4_BYTES as NF4_BYTES
 from harness.training.activations import are_stacked, loss_bytes, per_token, routed, weights_made
 from harness.training.anatomy import Anatomy
-from harness.training.habits import Habits, fuses_head, habits_of, in_4_bit, is_quantised
+from harness.training.habits import Habits, habits_of, in_4_bit, is_quantised
 from harness.training.spec import TrainingSpec
 from harness.training.trainable import Trainable, count_trainable
 
@@ -91,9 +91,9 @@ class Memory:
 
 
 def estimate(
-    anatomy: Anatomy, spec: TrainingSpec, kind: Kind = "cuda", *, fused_head: bool | None = None
+    anatomy: Anatomy, spec: TrainingSpec, kind: Kind = "cuda", *, fused_head: bool = False
 ) -> Memory:
-    """Memory of one process of this run, by part. ``fused_head``: as ``fuses_head`` finds it, if not said.
+    """Memory of one process of this run, by part. ``fused_head``: trl's, as ``fuses_head`` finds it.
 
     Raises ConfigurationError where lora.targets name nothing.
     """
@@ -136,7 +136,7 @@ def estimate(
         hidden=hidden,
         casts=2.0 * trained.lora if habits.casts and kind == "cuda" and element == 2 else 0.0,
         layer=layer,
-        logits=loss_bytes(anatomy, spec, habits, tokens, fuses_head() if fused_head is None else fused_head)
+        logits=loss_bytes(anatomy, spec, habits, tokens, element, fused_head=fused_head)
         + tokens * anatomy.hidden * (element + 4),
         scratch=0.0 if slim else added + saved + biases,  # roots of the second moments, all at once
         evaluation=12.0 * spec.seq_len * anatomy.vocabulary,  # one example: bfloat16 twice, float32 twice

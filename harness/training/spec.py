@@ -78,7 +78,7 @@ class TrainingSpec:
     the validation examples; None is never, or every ``save_steps`` where ``keep`` needs them.
     ``max_copied``: share of answers, in [0, 1], that may be copied at a checkpoint that is kept.
     ``template``: the chat template of the sample prompts, as ``Template.record`` writes it.
-    ``devices``: CUDA indices, () being whatever is there; ``offload``: activations wait in the host's memory.
+    ``devices``: CUDA indices, () being the first visible. ``offload``: activations wait in main memory.
     ``milestones``: steps whose adapter is kept too.
     ``tensorboard``: whether its events are written into ``<out>/tensorboard``.
     ``degraded``: what was changed after running out of memory, in words.

@@ -46,6 +46,11 @@ def count_trainable(anatomy: Anatomy, lora: Lora, *, experts: Experts) -> Traina
     reached = [matrix for matrix in anatomy.layer if is_targeted(matrix, anatomy, lora, experts=experts)]
     added = 0
     rank = 2 if experts == "doubled" else 1
+    halves = {matrix.leaf for matrix in reached if matrix.part == "experts"} & {"gate_proj", "up_proj"}
+    if len(halves) == 1 and anatomy.kind != "gpt_oss":
+        raise ConfigurationError(
+            f"lora.targets name {halves.pop()} of the experts alone; gate_proj and up_proj are one matrix"
+        )
     for matrix in reached:
         width = matrix.inputs + matrix.outputs
         if matrix.part == "experts" and matrix.leaf == "gate_proj":
@@ -53,11 +58,8 @@ def count_trainable(anatomy: Anatomy, lora: Lora, *, experts: Experts) -> Traina
         elif matrix.part == "experts" and matrix.leaf == "up_proj":
             continue  # counted with its gate
         added += anatomy.layers * lora.r * width * matrix.copies
-    outermost = [
-        matrix
-        for matrix in (anatomy.embeddings, anatomy.lm_head)
-        if lora.targets != "all-linear" and _named(lora.targets, matrix.name)
-    ]
+    outside = adapted_outside(lora)
+    outermost = [matrix for matrix in (anatomy.embeddings, anatomy.lm_head) if matrix.leaf in outside]
     added += sum(lora.r * (matrix.inputs + matrix.outputs) for matrix in outermost)
     if added == 0:
         names = sorted({matrix.leaf for matrix in anatomy.layer if matrix.linear})
@@ -90,12 +92,15 @@ def trains_head(lora: Lora) -> bool:
 
     ``embed_tokens`` trained whole counts too, for many models' head is the same matrix.
     """
-    return bool({"lm_head", "embed_tokens"} & {*lora.modules_to_save}) or adapts_head(lora)
+    return bool({"lm_head", "embed_tokens"} & {*lora.modules_to_save}) or "lm_head" in adapted_outside(lora)
 
 
-def adapts_head(lora: Lora) -> bool:
-    """Whether a LoRA is put on the head."""
-    return lora.targets != "all-linear" and _named(lora.targets, "lm_head")
+def adapted_outside(lora: Lora) -> tuple[str, ...]:
+    """Which of ``embed_tokens`` and ``lm_head`` have a LoRA of their own."""
+    if lora.targets == "all-linear":
+        return ()
+    paths = ("model.embed_tokens", "lm_head")
+    return tuple(path.rsplit(".", 1)[-1] for path in paths if _named(lora.targets, path))
 
 
 def _named(targets: str | tuple[str, ...], path: str) -> bool:

@@ -6,7 +6,8 @@ TMPDIR=...                                   where the random models go: 60 GB a
 
 Each row trains three steps of two batches through the real trainer, in a child process, on a random model
 of a published shape. Prints a row as soon as it is known. ``fit`` is the ``layer_factor`` in
-harness/training/habits.py that would make the row exact; without a GPU only row 0 runs.
+harness/training/habits.py that would make the row exact
+where a layer decides the peak, and not logits, experts or the optimiser; without a GPU only row 0 runs.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from published_shapes import SHAPES, build_random  # noqa: E402
 from harness.errors import StylobenchError  # noqa: E402
 from harness.training.anatomy import read_anatomy  # noqa: E402
 from harness.training.examples import Example, ExampleSet, examples_digest, write_examples  # noqa: E402
-from harness.training.habits import habits_of  # noqa: E402
+from harness.training.habits import fuses_head, habits_of  # noqa: E402
 from harness.training.launch import train  # noqa: E402
 from harness.training.memory import Kind, Memory, estimate  # noqa: E402
 from harness.training.spec import Lora, TrainingSpec  # noqa: E402
@@ -135,7 +136,7 @@ def measured(number: int, row: Row, base: Path, folder: Path, kind: Kind) -> str
         batch=row.batch, accumulation=ACCUMULATION, seq_len=row.seq_len, save_steps=100, trainer=row.trainer,
         load_in_4bit=row.four_bit, optimizer=row.optimizer, gradient_checkpointing=row.checkpointing,
     )  # fmt: skip
-    expected = estimate(read_anatomy(row.config), spec, kind)
+    expected = estimate(read_anatomy(row.config), spec, kind, fused_head=fuses_head())
     try:
         record = train(spec, trainer=TESTS.parent / "trainers" / f"{row.trainer}.py")
     except StylobenchError as error:
@@ -146,7 +147,12 @@ def measured(number: int, row: Row, base: Path, folder: Path, kind: Kind) -> str
 def line(number: int, row: Row, spec: TrainingSpec, expected: Memory, record: dict[str, Any]) -> str:
     """Estimate and measurement side by side, in GB of 10^9 bytes."""
     peak, reserved = float(record["peak_memory_gb"]), record.get("reserved_memory_gb")
-    beyond = expected.static + expected.hidden + (expected.process if expected.kind == "cpu" else 0)
+    beyond = (
+        expected.static
+        + expected.hidden
+        + expected.casts
+        + (expected.process if expected.kind == "cpu" else 0)
+    )
     fitted = habits_of(spec).layer_factor * (peak * 1e9 - beyond) / expected.layer  # means nothing on a CPU
     cells = (
         *(str(number), row.name, row.trainer, "4" if row.four_bit else "16", f"{row.batch} x {row.seq_len}"),

@@ -28,6 +28,7 @@ from published_shapes import SHAPES, build_random  # noqa: E402
 
 from harness.training.anatomy import read_anatomy  # noqa: E402
 from harness.training.examples import Example, ExampleSet, examples_digest, write_examples  # noqa: E402
+from harness.training.habits import fuses_head  # noqa: E402
 from harness.training.launch import Lora, TrainingSpec, train  # noqa: E402
 from harness.training.memory import estimate  # noqa: E402
 
@@ -119,7 +120,7 @@ def one(case: Case, folder: Path) -> dict[str, float]:
     record = train(spec, trainer=TRAINERS / f"{case.trainer}.py", on_event=hear)
     return {
         "rate": (STEPS - WARM) * whole * LENGTH / (at[STEPS] - at[WARM]),
-        "plan": estimate(read_anatomy(SHAPES[NAMED[case.shape]]), spec).peak / 1e9,
+        "plan": estimate(read_anatomy(SHAPES[NAMED[case.shape]]), spec, fused_head=fuses_head()).peak / 1e9,
         "peak": record["peak_memory_gb"],
         "base": record["base_memory_gb"],
         "reserved": record["reserved_memory_gb"],

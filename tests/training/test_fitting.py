@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -78,11 +79,28 @@ def test_fixed_split_is_kept_or_refused() -> None:
     assert [remedy.change for remedy in refused.value.remedies] == ["micro_batch: 4"]
 
 
-def test_fixed_split_that_fits_in_no_size_is_offered_at_its_smallest() -> None:
-    asked = spec(trainer="peft_lora", seq_len=2048)
+@pytest.mark.parametrize(
+    ("batch", "free", "change"),
+    [
+        (8, 16, "load_in_4bit: true"),
+        (8, 9, "micro_batch: 1, load_in_4bit: true"),
+        (1, 9, "load_in_4bit: true"),
+    ],
+)
+def test_what_fits_at_a_fixed_split_comes_before_a_smaller_one(batch: int, free: int, change: str) -> None:
+    asked = spec(trainer="peft_lora", batch=batch, accumulation=8 // batch, optimizer="adamw_8bit")
     with pytest.raises(DoesNotFitError) as refused:
-        fit(anatomy("Qwen3-14B"), asked, [card(0, 25, 16)], split_is_fixed=True)
-    assert "micro_batch: 1, load_in_4bit: true" in [remedy.change for remedy in refused.value.remedies]
+        fit(anatomy("Llama-3.1-8B"), asked, [card(0, 25, free)], split_is_fixed=True)
+    assert change in [remedy.change for remedy in refused.value.remedies]
+
+
+def test_the_trl_of_the_device_decides_what_a_trained_head_takes() -> None:
+    asked = spec(lora=Lora(modules_to_save=("lm_head",)), seq_len=1024)
+    before, since = (
+        fit(anatomy("Llama-3.1-8B"), asked, [replace(card(0, 141, 140), fuses_head=fused)]).memory
+        for fused in (False, True)
+    )
+    assert before.logits > 4 * since.logits
 
 
 def test_experts_do_not_fit_a_home_card_and_attention_only_is_offered() -> None:

@@ -138,13 +138,24 @@ print(json.dumps({"event": "cards", "seen": os.environ.get("CUDA_VISIBLE_DEVICES
 
 @pytest.mark.parametrize(
     ("mine", "devices", "seen"),
-    [("", (1,), "1"), ("4,6", (1,), "6"), ("GPU-a,GPU-b", (1,), "GPU-b"), ("4,6", (), "4"), ("", (), "")],
+    [
+        ("", (1,), "1"),
+        ("4,6", (1,), "6"),
+        ("GPU-a,GPU-b", (1,), "GPU-b"),
+        ("4,6", (), "4"),
+        (None, (), "0"),
+        ("", (), ""),
+        (",", (), ","),
+    ],
 )
 def test_a_device_counts_among_those_that_may_be_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: str, devices: tuple[int, ...], seen: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: str | None, devices: tuple[int, ...], seen: str
 ) -> None:
     """Where none is named it is the first, not all: a trainer that sees several spreads over them."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", mine)
+    if mine is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", mine)
     heard: list[dict[str, Any]] = []
     with pytest.raises(StylobenchError, match="without a record"):
         train(

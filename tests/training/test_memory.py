@@ -1,4 +1,4 @@
-"""Memory by part: against what was measured, against real models, and the ladder after running out."""
+"""Memory by part: against what was measured, and against real models."""
 
 from __future__ import annotations
 
@@ -60,14 +60,20 @@ def test_peak_is_within_6_percent_of_what_was_measured(
 
 
 WHOLE = ("lm_head", "embed_tokens")
+TWICE = {"batch": 2, "accumulation": 2}
 
 
 @pytest.mark.parametrize(
     ("name", "layers", "run", "measured_gb"),
     [
-        ("Llama-3.1-8B", 32, spec(**UNSLOTH, batch=2, lora=Lora(r=64, modules_to_save=WHOLE)), 19.13),
-        ("Llama-3.2-3B", 28, spec(batch=2, lora=Lora(modules_to_save=WHOLE)), 22.75),
-        ("Llama-3.2-1B", 16, spec(optimizer="adamw_8bit", lora=Lora(modules_to_save=("lm_head",))), 7.58),
+        ("Llama-3.1-8B", 32, spec(**UNSLOTH, **TWICE, lora=Lora(r=64, modules_to_save=WHOLE)), 19.13),
+        ("Llama-3.2-3B", 28, spec(**TWICE, lora=Lora(modules_to_save=WHOLE)), 22.75),
+        (
+            "Llama-3.2-1B",
+            16,
+            spec(optimizer="adamw_8bit", accumulation=2, lora=Lora(modules_to_save=WHOLE[:1])),
+            7.58,
+        ),
         ("Qwen3-30B-A3B", 8, spec(batch=2, lora=Lora(targets=ATTENTION)), 12.03),
         ("Qwen3-30B-A3B", 4, spec(batch=2, optimizer="adamw_8bit"), 9.23),
         ("Qwen3-30B-A3B", 8, spec(**UNSLOTH, batch=2, lora=Lora(targets=ATTENTION)), 5.90),
@@ -151,6 +157,20 @@ def test_trl_before_fused_heads_needs_all_logits_where_the_head_is_trained() -> 
     run = spec(lora=Lora(modules_to_save=WHOLE))
     before, since = (estimate(anatomy("Llama-3.1-8B"), run, fused_head=fused) for fused in (False, True))
     assert before.logits > 8192 * 128256 * 10 > 4 * since.logits
+
+
+def test_a_trained_head_has_its_gradient_twice_where_batches_are_added_up() -> None:
+    gradient = 4 * 4096 * 128256
+    for fused in (False, True):
+        one, several = (
+            estimate(
+                anatomy("Llama-3.1-8B"),
+                spec(batch=1, seq_len=256, accumulation=turns, lora=Lora(modules_to_save=WHOLE)),
+                fused_head=fused,
+            ).logits
+            for turns in (1, 2)
+        )
+        assert one < gradient / 2 < gradient < several
 
 
 @pytest.mark.parametrize("targets", [("q_proj", "lm_head"), "lm_head|.*q_proj"])

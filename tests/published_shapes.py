@@ -1,9 +1,11 @@
-"""The published shapes of well-known models, as their config.json has them, and random models of them."""
+"""The published shapes of well-known models, as their config.json has them; runs and models of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+
+from harness.training.spec import Lora, TrainingSpec
 
 
 def shape(
@@ -56,6 +58,15 @@ SHAPES: dict[str, dict[str, Any]] = {
     "Gemma-2-2B": shape("gemma2", 2304, 26, 8, 4, 9216, 256000, head_dim=256, **_TIED),
     "Gemma-3-1B": shape("gemma3_text", 1152, 26, 4, 1, 6912, 262144, head_dim=256, **_TIED),
 }  # fmt: skip
+
+
+def planned(**more: Any) -> TrainingSpec:
+    """A run on no files at all: three steps of 8 x 1,024 tokens, r=16 on all linear layers."""
+    plain: dict[str, Any] = {
+        "base_path": "", "base_name": "base", "base_digest": "", "examples": "", "out": "", "corpus": "c",
+        "version": 1, "lora": Lora(), "batch": 8, "seq_len": 1024,
+    }  # fmt: skip
+    return TrainingSpec(**plain | ({} if "epochs" in more else {"steps": 3}) | more)
 
 
 def build_random(name: str, folder: Path, **other: Any) -> Path:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from published_shapes import SHAPES
+from published_shapes import SHAPES, planned
 
 from harness.training.activations import per_token
 from harness.training.anatomy import ATTENTION, read_anatomy
 from harness.training.habits import HABITS
-from harness.training.spec import Lora, TrainingSpec
+from harness.training.spec import Lora
 
 TOKENS = 256
 SMALLER = {"hidden_size": 256, "intermediate_size": 768, "vocab_size": 64}
@@ -35,11 +35,9 @@ def test_a_layer_keeps_what_autograd_saves(name: str, more: dict[str, Any], lora
     """
     shape = SHAPES[name] | SMALLER | HEADS | more
     saved = [bytes_saved(shape | {"num_hidden_layers": layers}, lora) for layers in (1, 2)]
-    spec = TrainingSpec(
-        base_path="", base_name="", base_digest="", examples="", out="", corpus="", version=1, lora=lora,
-        steps=1, seq_len=TOKENS,
-    )  # fmt: skip
-    expected = per_token(read_anatomy(shape), spec, HABITS["peft_lora"], 2, "cuda").kept
+    expected = per_token(
+        read_anatomy(shape), planned(lora=lora, seq_len=TOKENS), HABITS["peft_lora"], 2, "cuda"
+    ).kept
     assert (saved[1] - saved[0]) / TOKENS == pytest.approx(expected, rel=0.03)
 
 

@@ -7,25 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from published_shapes import SHAPES
+from published_shapes import SHAPES, planned
 
 from harness.training.anatomy import read_anatomy
 from harness.training.costs import count_steps, disk, duration, operations_a_token
 from harness.training.memory import estimate
-from harness.training.spec import Lora, TrainingSpec
+from harness.training.spec import TrainingSpec
 
 SMOL = read_anatomy(SHAPES["SmolLM2-135M"])
 LARGER = read_anatomy(SHAPES["SmolLM2-1.7B"])
 
 
 def spec(**more: Any) -> TrainingSpec:
-    plain: dict[str, Any] = {
-        "base_path": "", "base_name": "base", "base_digest": "", "examples": "", "out": "", "corpus": "c",
-        "version": 1, "lora": Lora(), "batch": 4,
-    }  # fmt: skip
-    if "epochs" not in more:
-        plain["steps"] = 60
-    return TrainingSpec(**plain | more)
+    steps = {} if "epochs" in more else {"steps": 60}
+    return planned(**{"batch": 4, "seq_len": 256} | steps | more)
 
 
 def steps_of_trainer(examples: int, run: TrainingSpec, folder: Path) -> int:

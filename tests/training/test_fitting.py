@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from published_shapes import SHAPES
+from published_shapes import SHAPES, planned
 
 from harness.errors import EXIT_MISSING, MissingPrerequisiteError
 from harness.training.anatomy import Anatomy, read_anatomy
@@ -27,11 +27,7 @@ def anatomy(name: str) -> Anatomy:
 
 
 def spec(**more: Any) -> TrainingSpec:
-    plain: dict[str, Any] = {
-        "base_path": "", "base_name": "Qwen3-30B-A3B", "base_digest": "", "examples": "", "out": "",
-        "corpus": "c", "version": 1, "lora": Lora(), "steps": 3, "batch": 8, "seq_len": 1024,
-    }  # fmt: skip
-    return TrainingSpec(**plain | more)
+    return planned(**{"base_name": "Qwen3-30B-A3B"} | more)
 
 
 UNSLOTH: dict[str, Any] = {"trainer": "unsloth_lora", "load_in_4bit": True, "optimizer": "adamw_8bit"}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib import metadata
 
 import pytest
+from published_shapes import planned
 
 from harness.errors import ConfigurationError, MissingPrerequisiteError
 from harness.training import habits
-from harness.training.spec import Lora, TrainingSpec
+from harness.training.spec import Lora
 
 
 @pytest.mark.parametrize(
@@ -28,11 +29,6 @@ def test_without_trl_nothing_is_fused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert habits.fuses_head() is False
 
 
-def spec(base: str, **more: object) -> TrainingSpec:
-    plain = {"base_name": "b", "base_digest": "", "examples": "", "out": "", "corpus": "c", "version": 1}
-    return TrainingSpec(base_path=base, steps=1, **plain | {"lora": Lora()} | more)  # type: ignore[arg-type]
-
-
 def test_trl_1_15_is_refused_without_a_gpu(tiny_llama: object, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
@@ -41,7 +37,7 @@ def test_trl_1_15_is_refused_without_a_gpu(tiny_llama: object, monkeypatch: pyte
     monkeypatch.setattr(peft_lora, "fuses_head", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(MissingPrerequisiteError, match=r"pip install 'trl<1\.15'"):
-        peft_lora.check(spec(str(tiny_llama)))
+        peft_lora.check(planned(base_path=str(tiny_llama)))
 
 
 def test_a_lora_on_the_head_is_refused_where_it_would_not_be_trained(
@@ -51,7 +47,7 @@ def test_a_lora_on_the_head_is_refused_where_it_would_not_be_trained(
 
     from trainers import peft_lora
 
-    head = spec(str(tiny_llama), lora=Lora(targets=("q_proj", "lm_head")))
+    head = planned(base_path=str(tiny_llama), lora=Lora(targets=("q_proj", "lm_head")))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(peft_lora, "fuses_head", lambda: False)
     peft_lora.check(head)
@@ -66,6 +62,6 @@ def test_unsloth_trains_head_and_embeddings_whole_only(monkeypatch: pytest.Monke
     from trainers import unsloth_lora
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    asked = spec("nowhere", lora=Lora(targets=("q_proj", "embed_tokens", "lm_head")))
+    asked = planned(lora=Lora(targets=("q_proj", "embed_tokens", "lm_head")))
     with pytest.raises(ConfigurationError, match=r"modules_to_save: \[embed_tokens, lm_head\]"):
         unsloth_lora.check(asked)

@@ -6,19 +6,11 @@ from typing import Any
 
 import pytest
 from published_shapes import SHAPES
+from published_shapes import planned as spec
 
 from harness.training.anatomy import ATTENTION, Anatomy, count_parameters, read_anatomy
 from harness.training.memory import NF4_BYTES, estimate
 from harness.training.spec import Lora, TrainingSpec
-
-
-def spec(**more: Any) -> TrainingSpec:
-    """A run of three steps, 8 x 1,024 tokens, r=16 on all linear layers."""
-    plain: dict[str, Any] = {
-        "base_path": "", "base_name": "base", "base_digest": "", "examples": "", "out": "", "corpus": "c",
-        "version": 1, "lora": Lora(), "steps": 3, "batch": 8, "seq_len": 1024,
-    }  # fmt: skip
-    return TrainingSpec(**plain | more)
 
 
 def anatomy(name: str, **more: Any) -> Anatomy:

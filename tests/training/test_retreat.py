@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from published_shapes import SHAPES
+from published_shapes import planned as spec
 
 from harness.training.anatomy import read_anatomy
 from harness.training.memory import estimate
 from harness.training.retreat import next_attempt
-from harness.training.spec import Lora, TrainingSpec
-
-
-def spec(**more: Any) -> TrainingSpec:
-    """A run of three steps, 8 x 1,024 tokens."""
-    plain: dict[str, Any] = {
-        "base_path": "", "base_name": "base", "base_digest": "", "examples": "", "out": "", "corpus": "c",
-        "version": 1, "lora": Lora(), "steps": 3, "batch": 8, "seq_len": 1024,
-    }  # fmt: skip
-    return TrainingSpec(**plain | more)
+from harness.training.spec import TrainingSpec
 
 
 def ladder(first: TrainingSpec, allow_degrade: bool = False) -> list[TrainingSpec]:

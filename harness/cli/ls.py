@@ -52,6 +52,7 @@ def ls(
     rows = listing[what](workspace)
     if what is Kind.runs and format is Format.table:
         rows = [{key: row[key] for key in _RUN_COLUMNS if key in row} for row in rows]
+        rows = [row | {"started": str(row["started"])[:16].replace("T", " ")} for row in rows]
     print_rows(rows, format, what.value)
 
 

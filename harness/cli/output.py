@@ -101,9 +101,11 @@ def _cell(value: Any) -> str:
 
 
 def text_of(value: Any) -> str:
-    """A cell as text: NaN is an en dash, floats have four significant digits."""
+    """A cell as text: NaN is an en dash, floats have four significant digits, large ones no fraction."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
+    if isinstance(value, float) and 1000 <= abs(value) < math.inf:
+        return f"{value:,.0f}"
     return f"{value:.4g}" if isinstance(value, float) else printable(str(value))
 
 

@@ -244,10 +244,11 @@ def test_markdown_says_the_sentence_the_limit_and_the_gates_first(shell: Shell) 
 
 
 def test_cells() -> None:
-    assert [text_of(value) for value in (NAN, None, 1234.5678, 0.00012345, 7, "a")] == [
+    assert [text_of(value) for value in (NAN, None, 17432.8, 1234.5678, 0.00012345, 7, "a")] == [
         "–",
         "–",
-        "1235",
+        "17,433",
+        "1,235",
         "0.0001234",
         "7",
         "a",

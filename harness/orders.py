@@ -20,7 +20,7 @@ from harness.recipe import CorpusName, Recipe, find_trainer, parse_corpus, read_
 from harness.store import Store
 from harness.training.reading import SCALED_OTHERWISE
 from harness.types import Variant
-from harness.variants import check_adapter, check_name, registered
+from harness.variants import check_adapter, check_base_name, check_name, registered
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def orders(
     path, written = read_recipe(recipe_name, workspace)
     family = cells(narrowed(written, corpus=corpus, seed=seed), path)
     bases: dict[str, Base] = {}
-    made = []
+    known = registered(store)
+    made: list[Order] = []
     for cell in family:
         recipe = cell.recipe
         wanted = parse_corpus(recipe.corpus)
@@ -78,12 +79,15 @@ def orders(
         read_manifest(wanted.name, wanted.version, workspace)
         if recipe.base not in bases:
             bases[recipe.base] = _usable(find_base(recipe.base, workspace), recipe, path)
+            check_base_name(bases[recipe.base], known)
         earlier = earlier_variant(recipe, bases[recipe.base], path, store, workspace)
         fewer = steps if steps != recipe.steps else None
         limits = [f"{fewer} training steps" if fewer else "", _inherited(earlier)]
         for one in recipe.seeds:
             name = variant_name(path.stem, written, cell, one, fewer)
             check_name(name, workspace, "rename the recipe")
+            if any(name == other.name for other in made):
+                raise _placed(path, "matrix", f"two runs would be called {name}")
             if earlier is not None and _overwrites(name, earlier, workspace):
                 message = f"{name} would overwrite {earlier.name}, which it goes on from; rename the recipe"
                 raise _placed(path, "continue_from", message)

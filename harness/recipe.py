@@ -12,15 +12,18 @@ The text under each key is what ``stylobench explain KEY`` prints: one sentence 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from harness import shelves, yamlfile
 from harness.errors import ConfigurationError, MissingPrerequisiteError, YamlError, nearest
 from harness.yamlfile import Strict
+
+MOST_SEEDS = 64
 
 
 class Described(Strict):
@@ -55,6 +58,16 @@ class Lora(Described):
     """Modules trained whole, without low rank (`lm_head`, `embed_tokens`): for new words or a new
     language, at gigabytes of memory.
     Usual: none."""
+
+    @field_validator("targets")
+    @classmethod
+    def _can_be_matched(cls, targets: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if isinstance(targets, str):
+            try:
+                re.compile(targets)
+            except re.error as error:
+                raise ValueError(f"{targets!r} is no regular expression: {error}") from None
+        return targets
 
 
 class ChatTemplate(Described):
@@ -104,19 +117,19 @@ class Recipe(Described):
     """Several short examples in one row, kept apart by their positions: saves padding where lengths
     differ much.
     Usual: false."""
-    epochs: float | None = Field(None, gt=0)
+    epochs: float | None = Field(None, gt=0, le=1000)
     """How often every example is seen; either this or steps.
     Usual: 1 to 3, and beyond 3 answers begin to be copies."""
-    steps: int | None = Field(None, ge=1)
+    steps: int | None = Field(None, ge=1, le=10_000_000)
     """How many times the weights are changed; either this or epochs.
     Usual: 60 to 2000."""
-    batch: int = Field(8, ge=1)
+    batch: int = Field(8, ge=1, le=65_536)
     """Examples behind one step, however many fit at once: larger is smoother, with fewer steps an epoch.
     Usual: 8 to 32."""
     micro_batch: int | None = Field(None, ge=1)
     """Examples on the device at once, a divisor of batch; left out, the most that fit.
     Usual: 1 to 8."""
-    seq_len: int = Field(2048, ge=16)
+    seq_len: int = Field(2048, ge=16, le=1_048_576)
     """Longest example in tokens: memory grows with it, and more than 1 % of the target cut off is an
     error.
     Usual: 512 to 4096."""
@@ -124,7 +137,7 @@ class Recipe(Described):
     """Only so many training examples, the same ones first for every number, so that sizes can be
     compared.
     Usual: left out."""
-    lr: float = Field(0.0002, gt=0)
+    lr: float = Field(0.0002, gt=0, allow_inf_nan=False)
     """Highest learning rate: LoRA bears ten times what full training does; too high loops or forgets.
     Usual: 0.00005 to 0.0005."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
@@ -133,7 +146,7 @@ class Recipe(Described):
     warmup_steps: int = Field(5, ge=0)
     """Steps in which the learning rate rises from 0, since the optimiser's first estimates are poor.
     Usual: 5, or 3 % of the steps."""
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0, allow_inf_nan=False)
     """How fast weights are pulled towards 0 between steps, a mild brake on overfitting.
     Usual: 0 to 0.01."""
     optimizer: Literal["adamw_torch", "adamw_8bit", "paged_adamw_8bit"] = "adamw_torch"
@@ -185,6 +198,15 @@ class Recipe(Described):
     """A line for yourself that is kept with the variant and changes nothing.
     Usual: what you wanted to find out."""
 
+    @field_validator("note", "system")
+    @classmethod
+    def _can_be_written(cls, text: str) -> str:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("half a character (a lone surrogate) cannot be written down") from None
+        return text
+
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Recipe:
         if (self.epochs is None) == (self.steps is None):
@@ -193,6 +215,10 @@ class Recipe(Described):
             raise ValueError(f"batch {self.batch} is not a multiple of micro_batch {self.micro_batch}")
         if not self.seeds:
             raise ValueError("seeds: at least one is needed")
+        if len(self.seeds) > MOST_SEEDS or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: write at most {MOST_SEEDS}, each once")
+        if not all(0 <= seed < 2**32 for seed in self.seeds):
+            raise ValueError("seeds: each lies between 0 and 4294967295")
         if self.max_copied is not None and self.keep != "best_validation":
             raise ValueError("max_copied is a ceiling for keep: best_validation; set both or neither")
         beyond = [step for step in self.milestones if step < 1 or step >= (self.steps or math.inf)]

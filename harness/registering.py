@@ -30,7 +30,7 @@ from harness.training import templates
 from harness.training.chat import conversation, render
 from harness.training.templates import Template
 from harness.types import Variant
-from harness.variants import adapter_digest, as_row, base_variant, check_name, registered
+from harness.variants import adapter_digest, as_row, base_variant, check_base_name, check_name, registered
 
 WITHOUT_CORPUS = ("all", "unknown", "nothing")
 """What ``--trained-on`` may say besides a corpus version."""
@@ -97,6 +97,7 @@ def register_adapter(
     check_name(name, workspace)
     adapter = read_adapter(folder)
     base = resolve_base(base_name, workspace)
+    check_base_name(base, registered(run.store))
     template = _brought(folder, base)
     if not (base.chat_template_digest or template.source):
         raise ConfigurationError(

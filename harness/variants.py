@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from harness import shelves
@@ -82,6 +82,15 @@ def base_variant(base: Base) -> Variant:
         base=base.name,
         record={"revision": base.revision},
     )
+
+
+def check_base_name(base: Base, known: Mapping[str, Variant]) -> None:
+    """Raises ConfigurationError where a base would replace a variant of another kind in the registry."""
+    taken = known.get(base.name)
+    if taken is not None and taken.kind != "base":
+        raise ConfigurationError(
+            f"base {base.name!r} has the name of a variant ({taken.kind}); rename its folder"
+        )
 
 
 def adapter_digest(base: Base, adapter_sha256: str, template: str = "") -> str:

@@ -118,7 +118,10 @@ def _shelf(shelf: str, workspace: Path) -> list[dict[str, Any]]:
 
     rows = []
     for path in list_yaml(shelf, workspace):
-        first = path.read_text(encoding="utf-8").partition("\n")[0]
+        try:
+            first = path.read_text(encoding="utf-8").partition("\n")[0]
+        except (OSError, UnicodeDecodeError):
+            first = "# cannot be read; stylobench validate says why"
         about = first.lstrip("# ") if first.startswith("#") else ""
         rows.append(
             {

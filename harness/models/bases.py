@@ -67,7 +67,10 @@ def resolve_base(name: str, workspace: Path) -> Base:
         return describe(name, folder, f"{gguf.WHEEL}=={gguf.WHEEL_VERSION}", shelf)
     for folder in (workspace / at_home(name), shelf / name):
         if folder.is_dir():
-            return describe(name, folder, "local", shelf)
+            # However a folder on the shelf is spelt, its name is one.
+            plain = Path(os.path.normpath(folder))
+            on_shelf = plain.parent == Path(os.path.normpath(shelf))
+            return describe(plain.name if on_shelf else name, folder, "local", shelf)
     if name.endswith(".gguf"):
         return _from_gguf(name, workspace)
     asked = hub.parse_name(name)
